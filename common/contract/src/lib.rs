@@ -1,0 +1,1 @@
+//! What a check says: states, ranges, fields, faults, and the renderers.

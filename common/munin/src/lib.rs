@@ -1,0 +1,1 @@
+//! The Munin plugin protocol as pure functions.

@@ -1,0 +1,1 @@
+//! Deadlines, names, sockets, TLS and one async function a protocol.

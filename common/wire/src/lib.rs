@@ -1,0 +1,13 @@
+//! Sans-IO codecs of the streaming protocols: bytes in, structs out.
+//!
+//! No clock, no socket, no allocation that the sender of the bytes can make large: every length has a named limit.
+#![forbid(unsafe_code)]
+
+pub mod auth;
+pub mod hls;
+pub mod http1;
+pub mod icy;
+pub mod rtp;
+pub mod rtsp;
+pub mod sdp;
+pub mod ts;

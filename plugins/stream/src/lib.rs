@@ -1,0 +1,1 @@
+//! Stream probes: RTSP, HTTP streams, HLS.

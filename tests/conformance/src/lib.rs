@@ -1,0 +1,1 @@
+//! Every binary against every rule of the Nagios and Munin contracts.

@@ -1,0 +1,1 @@
+//! Real servers for tests: one API that starts, breaks and ends them.
