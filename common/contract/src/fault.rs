@@ -1,0 +1,309 @@
+//! The catalogue of faults: every finding that is not OK carries one of these.
+//!
+//! A code is for ever: people write runbooks and mail filters for it. `docs/fault-codes.md` is made from this table, and
+//! a test proves that every code is used, documented and unique.
+
+use crate::State::{self, Critical, Unknown, Warning};
+
+/// The layer at which something broke, from the name down to what is heard and seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Layer {
+    /// The check itself: its options, its rights, its host.
+    Check,
+    /// A name that does not resolve.
+    Name,
+    /// A route, or who announces it.
+    Route,
+    /// A connection that cannot be made.
+    Connect,
+    /// Encryption and certificates.
+    Tls,
+    /// The load balancer.
+    Balancer,
+    /// The server's answers.
+    Server,
+    /// A playlist or manifest.
+    Playlist,
+    /// The flow of media.
+    Media,
+    /// What is heard and seen.
+    Content,
+}
+
+impl Layer {
+    /// The word that hosts print.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Name => "name",
+            Self::Route => "route",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Balancer => "balancer",
+            Self::Server => "server",
+            Self::Playlist => "playlist",
+            Self::Media => "media",
+            Self::Content => "content",
+        }
+    }
+}
+
+/// One entry of the catalogue.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The stable code: `E-RTSP-SILENT`.
+    pub code: &'static str,
+    /// Where it broke.
+    pub layer: Layer,
+    /// The state when nothing else decides.
+    pub state: State,
+    /// What the code means, for the docs.
+    pub meaning: &'static str,
+    /// What to do next, in one line.
+    pub next: &'static str,
+}
+
+impl Fault {
+    /// Whether the deadline came: the faults that `--timeout-state` governs.
+    pub fn is_timeout(&self) -> bool {
+        self.code.ends_with("-TIMEOUT")
+    }
+
+    /// The entry with this code.
+    pub fn by_code(code: &str) -> Option<&'static Self> {
+        CATALOGUE.iter().copied().find(|fault| fault.code.eq_ignore_ascii_case(code))
+    }
+}
+
+/// Writes each entry once, as a constant and as a row of [`CATALOGUE`].
+macro_rules! catalogue {
+    ($($name:ident $code:literal $layer:ident $state:ident $meaning:literal $next:literal)*) => {
+        $(#[doc = $meaning] pub static $name: Fault =
+            Fault { code: $code, layer: Layer::$layer, state: $state, meaning: $meaning, next: $next };)*
+
+        /// Every entry, in the order of the docs.
+        pub static CATALOGUE: &[&Fault] = &[$(&$name),*];
+    };
+}
+
+catalogue! {
+    // The check itself: UNKNOWN, because it could not look.
+    USAGE "E-USAGE" Check Unknown
+        "The command line, an ini file or an environment variable is wrong."
+        "run the plugin with --help and mend the service definition"
+    PERMISSION "E-PERMISSION" Check Unknown
+        "The check may not read or do what it must."
+        "give the plugin's user the right that the docs page names"
+    INTERNAL "E-INTERNAL" Check Unknown
+        "A bug in the plugin: it panicked or could not set itself up."
+        "run it by hand with -vvv and report the output"
+    NO_DATA "E-NO-DATA" Check Unknown
+        "What was to be judged could not be measured in this run."
+        "run it by hand with -vvv to see what the source said"
+    CHECK_TIMEOUT "E-CHECK-TIMEOUT" Check Unknown
+        "The check did not end by itself before its deadline."
+        "look for a hung file system or resolver on the monitoring host"
+
+    // Names.
+    DNS_NXDOMAIN "E-DNS-NXDOMAIN" Name Critical
+        "The name does not exist."
+        "check the zone and its delegation, then the spelling of the name"
+    DNS_NO_ADDRESS "E-DNS-NO-ADDRESS" Name Critical
+        "The name exists but has no address of the wanted family."
+        "check the A and AAAA records of the name"
+    DNS_FAILED "E-DNS-FAILED" Name Critical
+        "The resolver gave an error, such as SERVFAIL or REFUSED."
+        "ask the resolvers in /etc/resolv.conf by hand, then the name's own servers"
+    DNS_TIMEOUT "E-DNS-TIMEOUT" Name Critical
+        "No resolver answered in time."
+        "check the resolvers in /etc/resolv.conf and the path to them"
+
+    // Connections.
+    TCP_REFUSED "E-TCP-REFUSED" Connect Critical
+        "The host answered that nothing listens on the port."
+        "start the server, or check its listen address and port"
+    TCP_TIMEOUT "E-TCP-TIMEOUT" Connect Critical
+        "The connection could not be made in time."
+        "check that the host is up and that no firewall drops the port"
+    NET_UNREACHABLE "E-NET-UNREACHABLE" Route Critical
+        "There is no route to the address, or the network said so."
+        "check the route to the address from this host"
+    CONN_CLOSED "E-CONN-CLOSED" Connect Critical
+        "The peer closed or reset the connection before it had answered."
+        "look into the server's log at this time: limits, crashes, access rules"
+    ADDR_DEAD "E-ADDR-DEAD" Connect Warning
+        "At least one address of the name does not serve."
+        "take the dead address out of the zone, or mend its host"
+
+    // TLS.
+    TLS_FAILED "E-TLS-FAILED" Tls Critical
+        "The TLS handshake failed."
+        "compare the protocol versions and ciphers of both sides"
+    TLS_TIMEOUT "E-TLS-TIMEOUT" Tls Critical
+        "The TLS handshake did not end in time."
+        "check that the port really speaks TLS, then the server's load"
+    TLS_EXPIRED "E-TLS-EXPIRED" Tls Critical
+        "The server's certificate is no longer, or not yet, valid."
+        "renew the certificate and check the clocks"
+    TLS_UNTRUSTED "E-TLS-UNTRUSTED" Tls Critical
+        "No known authority has signed the server's certificate."
+        "install the full chain on the server, or name the authority with --ca-file"
+    TLS_NAME "E-TLS-NAME" Tls Critical
+        "The certificate is for other names."
+        "check which certificate the server presents for this name (SNI)"
+
+    // Servers.
+    SERVER_TIMEOUT "E-SERVER-TIMEOUT" Server Critical
+        "The server accepted the connection but did not answer in time."
+        "look whether the server process hangs: its log, its threads, its disk"
+    PROTOCOL "E-PROTOCOL" Server Critical
+        "The answer is not of the protocol, or breaks it."
+        "check that the right service listens on this port"
+    LIMIT "E-LIMIT" Server Critical
+        "The server sent more than a sane answer holds."
+        "look at what the server sends: this is a wrong URL or a broken server"
+    AUTH "E-AUTH" Server Critical
+        "The server wants credentials, or refuses those given."
+        "check user and password (--user, --password-file) and the server's access list"
+    REDIRECT_LOOP "E-REDIRECT-LOOP" Server Critical
+        "Redirects lead in a circle or are too many."
+        "follow the redirects by hand and mend the server's configuration"
+    REDIRECT_SCHEME "E-REDIRECT-SCHEME" Server Critical
+        "A redirect leads to a scheme or place that may not be followed."
+        "check the server's redirect target"
+    HTTP_STATUS "E-HTTP-STATUS" Server Critical
+        "The server answered with an HTTP error status."
+        "look into the server's error log; 404 means that the stream is not mounted"
+
+    // RTSP and RTP.
+    RTSP_STATUS "E-RTSP-STATUS" Server Critical
+        "The server answered an RTSP request with an error status."
+        "look into the server's log; 404 means that the stream is not mounted, 503 that it cannot start"
+    RTSP_TRANSPORT "E-RTSP-TRANSPORT" Server Critical
+        "The server accepts none of the transports that were offered."
+        "try --transport udp or tcp, and check what the server is configured for"
+    RTSP_SDP "E-RTSP-SDP" Playlist Critical
+        "The description names no track that can be set up, or cannot be read."
+        "look at the description with -vvv: the source behind the server may be missing"
+    RTSP_TRACKS "E-RTSP-TRACKS" Playlist Critical
+        "The description lacks a track or codec that was expected."
+        "compare the encoder's settings with --expect-tracks and --expect-codec"
+    RTSP_SILENT "E-RTSP-SILENT" Media Critical
+        "The server said 200 to PLAY and sent no media."
+        "look at the encoder that feeds this stream; over UDP, at the firewall"
+    RTSP_TRACK_SILENT "E-RTSP-TRACK-SILENT" Media Critical
+        "One track sends media and another sends none."
+        "look at the encoder's input for the silent track"
+    RTSP_ENDED "E-RTSP-ENDED" Media Critical
+        "The server ended a live stream while it was watched."
+        "look at the encoder: it has stopped or restarts again and again"
+    RTP_LOSS "E-RTP-LOSS" Media Warning
+        "Packets were lost on the way."
+        "compare with a TCP probe: loss only over UDP is the network, over both the server"
+    RTP_JITTER "E-RTP-JITTER" Media Warning
+        "Packets arrive at uneven times."
+        "check the load of the server and of the path"
+    RTP_GAP "E-RTP-GAP" Media Warning
+        "The longest pause between two packets is too long."
+        "look at the encoder and the server's load"
+    RTP_RESTART "E-RTP-RESTART" Media Warning
+        "The stream's source changed while it was watched."
+        "look at the encoder: it restarts"
+
+    // Any stream.
+    START_SLOW "E-START-SLOW" Media Warning
+        "Media came, but late."
+        "check the server's load and its way to the source"
+    BITRATE "E-BITRATE" Media Warning
+        "The bit rate is not what was expected."
+        "look at the encoder's settings and its input"
+    STREAM_SILENT "E-STREAM-SILENT" Media Critical
+        "The server accepted the listener and sent no media."
+        "look at the source that feeds this mount"
+    STREAM_STALLED "E-STREAM-STALLED" Media Critical
+        "Media came from the server's buffer, then no more."
+        "the source has stalled: look at the encoder that feeds this mount"
+    STREAM_ENDED "E-STREAM-ENDED" Media Critical
+        "The server ended a live stream while it was watched."
+        "look at the source that feeds this mount"
+    STREAM_GAP "E-STREAM-GAP" Media Warning
+        "The longest pause in the stream is too long."
+        "look at the encoder and the server's load"
+    NOT_MEDIA "E-NOT-MEDIA" Content Critical
+        "The body is no media: a web page, a text, an error message."
+        "open the URL in a browser: the server sends a page instead of the stream"
+    TITLE "E-TITLE" Content Warning
+        "The stream's title or name is missing or not as expected."
+        "check what the source sends as metadata"
+    CODEC "E-CODEC" Content Critical
+        "The codec is not the expected one."
+        "compare the encoder's settings with --expect-codec"
+
+    // HLS.
+    HLS_SYNTAX "E-HLS-SYNTAX" Playlist Critical
+        "The playlist cannot be read."
+        "fetch the playlist by hand; the packager or a cache writes something else"
+    HLS_EMPTY "E-HLS-EMPTY" Playlist Critical
+        "The playlist names nothing to play."
+        "look at the packager: it has started without input"
+    HLS_STALE "E-HLS-STALE" Playlist Critical
+        "A live playlist no longer advances."
+        "look at the encoder and packager that write it, then at caches before them"
+    HLS_LATE "E-HLS-LATE" Playlist Warning
+        "A live playlist advances more slowly than it should."
+        "look at the packager's load and at caches before it"
+    HLS_BACKWARDS "E-HLS-BACKWARDS" Playlist Critical
+        "The media sequence went backwards."
+        "the packager restarted, or a balancer mixes two packagers that are not in step"
+    HLS_ENDED "E-HLS-ENDED" Playlist Critical
+        "A channel that must be live says that it has ended."
+        "look at the encoder: it has closed the stream"
+    HLS_VARIANTS "E-HLS-VARIANTS" Playlist Critical
+        "There are fewer variants or renditions than expected."
+        "compare the packager's ladder with --expect-variants"
+    HLS_VARIANT_GONE "E-HLS-VARIANT-GONE" Playlist Critical
+        "The master playlist names a variant or rendition that cannot be had."
+        "look at the packager's outputs and at the store: one rendition is gone"
+    HLS_SKEW "E-HLS-SKEW" Playlist Warning
+        "The variants are not in step: players that switch will stall."
+        "look at the encoder of the variant that lags"
+    HLS_SEGMENT "E-HLS-SEGMENT" Media Critical
+        "A segment that the playlist names cannot be had."
+        "compare the playlist with the store: segments are deleted too early or written too late"
+    HLS_SEGMENT_SLOW "E-HLS-SEGMENT-SLOW" Media Warning
+        "A segment takes too long to download against its duration."
+        "check the origin's load and the path: players will stall"
+    HLS_SEGMENT_BAD "E-HLS-SEGMENT-BAD" Content Critical
+        "A segment is not media, or not of the announced kind."
+        "look at what the packager wrote, and at error pages that a cache serves with 200"
+    HLS_KEY "E-HLS-KEY" Playlist Critical
+        "The key of an encrypted playlist cannot be had."
+        "look at the key server"
+    HLS_RULES "E-HLS-RULES" Playlist Warning
+        "The playlist breaks a rule of RFC 8216 that players rely on."
+        "mend the packager's settings"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_well_formed() {
+        let mut codes: Vec<_> = CATALOGUE.iter().map(|f| f.code).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), CATALOGUE.len(), "a code stands twice");
+        for fault in CATALOGUE {
+            let tail = fault.code.strip_prefix("E-").expect(fault.code);
+            assert!(
+                tail.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-'),
+                "{}",
+                fault.code
+            );
+            assert!(fault.meaning.ends_with('.') && !fault.next.ends_with('.'), "{}: full stop", fault.code);
+            assert!(fault.next.len() <= 100, "{}: next is a line, not a paragraph", fault.code);
+            assert_ne!(fault.state, State::Ok);
+        }
+    }
+}

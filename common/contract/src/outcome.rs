@@ -1,0 +1,162 @@
+//! What came of a check: findings, samples, phases.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::{Fault, Sample, State};
+
+/// Something that is not well, in a sentence for a tired person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The catalogue's entry: code, layer, what to do next.
+    pub fault: &'static Fault,
+    /// How grave it is here.
+    pub state: State,
+    /// Whom it is about: a URL, an address, a variant. May be empty.
+    pub subject: String,
+    /// What was seen, with the numbers.
+    pub text: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.subject.is_empty() {
+            write!(f, "{}: ", self.subject)?;
+        }
+        write!(f, "{} [{}] next: {}", self.text, self.fault.code, self.fault.next)
+    }
+}
+
+/// Why a measurement ended before its end. The catalogue's entry decides the state, unless an option overrides it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The catalogue's entry.
+    pub fault: &'static Fault,
+    /// Whom it is about; may be empty.
+    pub subject: String,
+    /// What was seen.
+    pub text: String,
+}
+
+impl Problem {
+    /// A problem without a subject of its own: it is about the target of the check.
+    pub fn new(fault: &'static Fault, text: impl Into<String>) -> Self {
+        Self { fault, subject: String::new(), text: text.into() }
+    }
+
+    /// The same problem, about `subject`, unless it has one already.
+    #[must_use]
+    pub fn about(mut self, subject: impl Into<String>) -> Self {
+        if self.subject.is_empty() {
+            self.subject = subject.into();
+        }
+        self
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.subject.is_empty() {
+            write!(f, "{}: ", self.subject)?;
+        }
+        write!(f, "{} [{}]", self.text, self.fault.code)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl From<Problem> for Finding {
+    fn from(problem: Problem) -> Self {
+        Self {
+            state: problem.fault.state,
+            fault: problem.fault,
+            subject: problem.subject,
+            text: problem.text,
+        }
+    }
+}
+
+/// One named part of a check and the time it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phase {
+    /// A word: `resolve`, `connect`, `tls`, `describe`.
+    pub name: &'static str,
+    /// When it began, since the start of the check.
+    pub began: Duration,
+    /// How long it took, or had taken when the deadline came.
+    pub took: Duration,
+}
+
+/// All that a check has to say. Every renderer takes this and nothing else.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// The word before the state: `RTSP`, `HLS`.
+    pub service: &'static str,
+    /// What was checked, for people: a URL, a host.
+    pub subject: String,
+    /// What is said when all is well, and after a finding what is known all the same.
+    pub headline: String,
+    /// What is not well; the state is the worst of them.
+    pub findings: Vec<Finding>,
+    /// What was measured.
+    pub samples: Vec<Sample>,
+    /// Where the time went.
+    pub phases: Vec<Phase>,
+    /// Further lines, shown with `-v`.
+    pub details: Vec<String>,
+    /// What was sent and received, shown with `-vvv`.
+    pub transcript: Vec<String>,
+}
+
+impl Outcome {
+    /// An outcome with nothing measured yet.
+    pub fn new(service: &'static str, subject: impl Into<String>) -> Self {
+        Self { service, subject: subject.into(), ..Self::default() }
+    }
+
+    /// An outcome that is only a problem.
+    pub fn failed(service: &'static str, subject: impl Into<String>, problem: Problem) -> Self {
+        Self { findings: vec![problem.into()], ..Self::new(service, subject) }
+    }
+
+    /// The worst state of all findings.
+    pub fn state(&self) -> State {
+        self.findings.iter().map(|f| f.state).collect()
+    }
+
+    /// Adds a finding with the catalogue's own state.
+    pub fn find(&mut self, fault: &'static Fault, text: impl Into<String>) {
+        self.find_as(fault.state, fault, text);
+    }
+
+    /// Adds a finding with a state of its own.
+    pub fn find_as(&mut self, state: State, fault: &'static Fault, text: impl Into<String>) {
+        self.findings.push(Finding { fault, state, subject: String::new(), text: text.into() });
+    }
+
+    /// Adds a sample, and the finding that its thresholds raise: `bit rate 12 kbit/s is not 100000 <= bitrate`.
+    pub fn judge(&mut self, sample: Sample, fault: &'static Fault) {
+        let (field, thresholds) = (sample.field, sample.thresholds);
+        if let Some(value) = sample.value {
+            let state = thresholds.judge(value.as_f64());
+            let range = if state == State::Critical { thresholds.critical } else { thresholds.warning };
+            if let (true, Some(range)) = (state != State::Ok, range) {
+                let text = format!(
+                    "{} is {}, expected {}",
+                    field.label,
+                    field.unit.human(value),
+                    range.explain(&sample.label())
+                );
+                self.findings.push(Finding { fault, state, subject: sample.instance.clone(), text });
+            }
+        }
+        self.samples.push(sample);
+    }
+
+    /// The findings, gravest first; equals keep their order.
+    pub fn ranked(&self) -> Vec<&Finding> {
+        let mut findings: Vec<&Finding> = self.findings.iter().collect();
+        findings.sort_by_key(|f| std::cmp::Reverse(f.state.severity()));
+        findings
+    }
+}
