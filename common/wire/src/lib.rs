@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod auth;
+pub mod headers;
 pub mod hls;
 pub mod http1;
 pub mod icy;
