@@ -1,0 +1,148 @@
+//! `run_check`: the main of every `check_*`.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
+use weir_contract::render::{self, Style};
+use weir_contract::{Field, Outcome, Problem, Thresholds, fault};
+
+use crate::options::{Common, Output};
+use crate::{extra_opts, terminal};
+
+/// One check: its words, its options, and how it comes to an [`Outcome`].
+pub trait Check {
+    /// The word before the state: `RTSP`.
+    const SERVICE: &'static str;
+    /// What the check does, for `--help`: a line, a blank line, a paragraph.
+    const ABOUT: &'static str;
+    /// Command lines that work, for `--help`: each after a line that says what it does.
+    const EXAMPLES: &'static str;
+    /// The options besides the common ones.
+    type Args: Args;
+
+    /// What `--explain-thresholds` puts into words.
+    fn thresholds(args: &Self::Args) -> Vec<(&'static Field, Thresholds)>;
+
+    /// Measures and judges. Whatever happens, there is an outcome.
+    fn run(args: &Self::Args, common: &Common) -> Outcome;
+}
+
+#[derive(Parser)]
+struct Cli<A: Args> {
+    #[command(flatten)]
+    own: A,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// How long after the deadline the watchdog waits for a check to end by itself.
+const GRACE: Duration = Duration::from_millis(80);
+
+/// Runs the check `C` as the program `binary` and returns its exit code, 0 to 3.
+pub fn run_check<C: Check>(binary: &'static str) -> ExitCode {
+    terminal::install_panic_hook(C::SERVICE);
+    let usage =
+        |text: String, more: &str| terminal::fail(C::SERVICE, Problem::new(&fault::USAGE, text), more);
+    let argv = match extra_opts::expand(std::env::args_os().collect(), binary) {
+        Ok(argv) => argv,
+        Err(error) => return usage(format!("--extra-opts: {error}"), ""),
+    };
+    let cli = match parse::<C>(argv, binary) {
+        Ok(cli) => cli,
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            terminal::say(&error.render().to_string());
+            return terminal::shown();
+        }
+        Err(error) => {
+            // clap's first paragraph says what is wrong; the usage below it is for people.
+            let text = error.render().to_string();
+            let (what, usage_lines) = text.split_once("\n\n").unwrap_or((&text, ""));
+            let what = what.strip_prefix("error: ").unwrap_or(what);
+            let what: Vec<&str> = what.split_whitespace().collect();
+            return usage(what.join(" "), usage_lines);
+        }
+    };
+    let Cli { own, common } = cli;
+    if common.explain_thresholds {
+        let lines: String = C::thresholds(&own).iter().map(|(field, t)| t.explain(field.id)).collect();
+        terminal::say(&lines);
+        return terminal::shown();
+    }
+    watchdog(C::SERVICE, &common);
+    let mut outcome = C::run(&own, &common);
+    override_states(&mut outcome, &common);
+    if !terminal::speak_first() {
+        // The watchdog is printing: let it end the process.
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    terminal::say(&text(&outcome, &common));
+    ExitCode::from(outcome.state().exit_code())
+}
+
+fn parse<C: Check>(argv: Vec<OsString>, binary: &'static str) -> Result<Cli<C::Args>, clap::Error> {
+    let (about, _) = C::ABOUT.split_once("\n\n").unwrap_or((C::ABOUT, ""));
+    let command = Cli::<C::Args>::command()
+        .name(binary)
+        .version(concat!(env!("CARGO_PKG_VERSION"), " (Weir)"))
+        .about(about)
+        .long_about(C::ABOUT)
+        .after_long_help(format!("Examples:\n{}\n\nExit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (could not look). Fault codes: docs/fault-codes.md", C::EXAMPLES.trim_end()))
+        // An ini file comes first, the command line overrides it.
+        .args_override_self(true)
+        .max_term_width(110)
+        .mut_args(|arg| arg.hide_possible_values(false))
+        // `-h` is as long as `--help`: a person at a shell has asked.
+        .disable_help_flag(true)
+        .arg(clap::Arg::new("help").short('h').long("help").action(clap::ArgAction::HelpLong).help("Print this help."));
+    let mut matches = command.try_get_matches_from(argv)?;
+    Cli::from_arg_matches_mut(&mut matches)
+}
+
+/// Applies `--timeout-state` and `--problem-state`; the more particular option wins.
+fn override_states(outcome: &mut Outcome, common: &Common) {
+    for finding in &mut outcome.findings {
+        if let Some(state) = common.timeout_state.filter(|_| finding.fault.is_timeout()) {
+            finding.state = state;
+        }
+        if let Some((_, state)) = common.problem_state.iter().find(|(f, _)| f.code == finding.fault.code) {
+            finding.state = *state;
+        }
+    }
+}
+
+fn text(outcome: &Outcome, common: &Common) -> String {
+    let terminal = std::io::stdout().is_terminal();
+    match common.output.unwrap_or(if terminal { Output::Human } else { Output::Nagios }) {
+        Output::Nagios => render::nagios(outcome, common.verbosity),
+        Output::Json => render::json(outcome),
+        Output::Openmetrics => render::openmetrics(outcome),
+        Output::Human => {
+            let color = terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+            render::human(outcome, Style { color, verbosity: common.verbosity })
+        }
+    }
+}
+
+/// Ends the process when a check is still busy after its deadline: a file on a dead NFS server cannot be interrupted
+/// otherwise. Checks with sockets end themselves first, and say in which stage they were.
+fn watchdog(service: &'static str, common: &Common) {
+    let common = common.clone();
+    let spawned = std::thread::Builder::new().stack_size(64 * 1024).spawn(move || {
+        std::thread::sleep(common.timeout + GRACE);
+        if !terminal::speak_first() {
+            return;
+        }
+        let text_ = format!("still busy after {:.1} s", common.timeout.as_secs_f64());
+        let mut outcome = Outcome::failed(service, "", Problem::new(&fault::CHECK_TIMEOUT, text_));
+        override_states(&mut outcome, &common);
+        terminal::say(&text(&outcome, &common));
+        #[allow(clippy::exit, reason = "the main thread cannot be interrupted")]
+        std::process::exit(i32::from(outcome.state().exit_code()));
+    });
+    // Without a thread there is no watchdog, and the host's own timeout remains.
+    drop(spawned);
+}
