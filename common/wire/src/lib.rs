@@ -11,4 +11,5 @@ pub mod icy;
 pub mod rtp;
 pub mod rtsp;
 pub mod sdp;
+pub mod text;
 pub mod ts;
