@@ -7,9 +7,13 @@
 mod check;
 mod extra_opts;
 mod graph;
+#[cfg(feature = "net")]
+mod net;
 mod options;
 mod terminal;
 
 pub use check::{Check, run_check};
 pub use graph::{Env, Graphs, run_graph};
+#[cfg(feature = "net")]
+pub use net::NetArgs;
 pub use options::{Common, Credentials, Output, Secret, UrlArg, seconds};

@@ -1,1 +1,29 @@
-//! Deadlines, names, sockets, TLS and one async function a protocol.
+//! Deadlines, names, sockets, TLS, and one async function a protocol.
+//!
+//! This is the only room that touches a network. It prints nothing, reads neither `argv` nor environment, and returns typed
+//! [`Problem`](weir_contract::Problem)s. What a probe learns before a problem is kept: probe functions write their facts into a
+//! report that the caller owns, so that a deadline in the middle loses nothing.
+#![forbid(unsafe_code)]
+
+mod deadline;
+pub use deadline::Deadline;
+
+#[cfg(feature = "net")]
+mod addresses;
+#[cfg(feature = "net")]
+mod connect;
+#[cfg(feature = "net")]
+mod resolve;
+#[cfg(feature = "net")]
+mod run;
+#[cfg(feature = "net")]
+mod tls;
+#[cfg(feature = "net")]
+mod trace;
+
+#[cfg(feature = "net")]
+pub use {
+    addresses::{Addresses, every_address},
+    connect::Conn,
+    run::{Family, NetOptions, Probe, block_on},
+};

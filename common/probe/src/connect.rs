@@ -1,0 +1,109 @@
+//! TCP connections, plain or TLS, with errors that name the layer.
+
+use std::io::{Error, ErrorKind};
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+use weir_contract::{Problem, fault};
+
+use crate::Probe;
+
+/// A connection to a server.
+#[derive(Debug)]
+pub enum Conn {
+    /// TCP.
+    Plain(TcpStream),
+    /// TLS over TCP.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Probe {
+    /// Connects to one address: the stage `connect`.
+    ///
+    /// # Errors
+    /// E-TCP-REFUSED, E-TCP-TIMEOUT, E-NET-UNREACHABLE, E-CONN-CLOSED.
+    pub async fn connect(&self, address: SocketAddr) -> Result<Conn, Problem> {
+        self.stage("connect", &fault::TCP_TIMEOUT, async {
+            let stream =
+                TcpStream::connect(address).await.map_err(|error| connect_problem(address, &error))?;
+            // Requests are small and wait for answers: never let them wait for more to send.
+            let _ = stream.set_nodelay(true);
+            self.note(&format!("connected to {address}"));
+            Ok(Conn::Plain(stream))
+        })
+        .await
+    }
+}
+
+fn connect_problem(address: SocketAddr, error: &Error) -> Problem {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => {
+            Problem::new(&fault::TCP_REFUSED, format!("{address} refuses connections"))
+        }
+        ErrorKind::TimedOut => Problem::new(&fault::TCP_TIMEOUT, format!("{address} does not answer")),
+        ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::AddrNotAvailable => {
+            Problem::new(&fault::NET_UNREACHABLE, format!("{address} is unreachable: {error}"))
+        }
+        ErrorKind::PermissionDenied => {
+            Problem::new(&fault::PERMISSION, format!("not allowed to connect to {address}: {error}"))
+        }
+        _ => Problem::new(&fault::CONN_CLOSED, format!("cannot connect to {address}: {error}")),
+    }
+}
+
+impl Conn {
+    /// Reads what is there, up to the length of `buffer`; 0 at the end of the stream.
+    ///
+    /// # Errors
+    /// E-CONN-CLOSED.
+    pub async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Problem> {
+        let result = match self {
+            Self::Plain(stream) => stream.read(buffer).await,
+            Self::Tls(stream) => stream.read(buffer).await,
+        };
+        match result {
+            // A server that closes without TLS close_notify has still closed.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(0),
+            result => result.map_err(|error| closed(&error)),
+        }
+    }
+
+    /// Writes all of `bytes`.
+    ///
+    /// # Errors
+    /// E-CONN-CLOSED.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+        let result = match self {
+            Self::Plain(stream) => stream.write_all(bytes).await,
+            Self::Tls(stream) => match stream.write_all(bytes).await {
+                Ok(()) => stream.flush().await,
+                error => error,
+            },
+        };
+        result.map_err(|error| closed(&error))
+    }
+
+    /// This end's address.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.tcp().local_addr().ok()
+    }
+
+    /// The server's address.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.tcp().peer_addr().ok()
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        }
+    }
+}
+
+fn closed(error: &Error) -> Problem {
+    let how = if error.kind() == ErrorKind::ConnectionReset { "reset" } else { "closed" };
+    Problem::new(&fault::CONN_CLOSED, format!("the server {how} the connection: {error}"))
+}

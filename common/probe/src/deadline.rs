@@ -1,0 +1,37 @@
+//! One deadline for a whole check.
+
+use std::time::{Duration, Instant};
+
+/// When a check began, and when it must have ended. Copied, never renewed: every stage draws on the same time.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
+    began: Instant,
+    timeout: Duration,
+}
+
+impl Deadline {
+    /// A deadline `timeout` from now.
+    pub fn after(timeout: Duration) -> Self {
+        Self { began: Instant::now(), timeout }
+    }
+
+    /// Since the check began.
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// What is left; zero when it has passed.
+    pub fn remaining(&self) -> Duration {
+        self.timeout.saturating_sub(self.elapsed())
+    }
+
+    /// The whole time that was given.
+    pub const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// When it comes.
+    pub fn instant(&self) -> Instant {
+        self.began + self.timeout
+    }
+}
