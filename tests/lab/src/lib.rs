@@ -1,1 +1,72 @@
 //! Real servers for tests: one API that starts, breaks and ends them.
+//!
+//! ```no_run
+//! use weir_lab::{Clip, Lab};
+//!
+//! # fn main() -> weir_lab::Result<()> {
+//! let Some(lab) = Lab::for_test(&["icecast2", "ffmpeg"]) else { return Ok(()) };
+//! let icecast = lab.icecast().start()?;
+//! let source = icecast.source("live.mp3", Clip::Tone)?;
+//! source.stall()?; // SIGSTOP: the mount stays, no byte comes
+//! let seen = lab.check("check_http_stream", &[&icecast.url("live.mp3")])?;
+//! assert_eq!(seen.code, Some(2), "{}", seen.stdout);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A [`Lab`] is a private network namespace with a folder beside it. Servers and the plugins under test run inside,
+//! so that tests that run side by side never share a port, a name or a firewall rule, and the documentation networks
+//! 192.0.2.0/24, 198.51.100.0/24, 203.0.113.0/24 and `2001:db8::/32` are all local addresses there. Without root a lab
+//! falls back to the loopback of the machine and a range of ports that is locked for it; whatever needs more
+//! (names, packet loss, Nagios, Munin) asks for it with `Lab::for_test(&["namespace", ..])`.
+//!
+//! A test that fails by panicking (`assert!`, `unwrap`) shows the logs of its servers and keeps the folder; an error
+//! returned with `?` does not, because dropping cannot see it.
+//!
+//! Everything that a lab started ends with it: when it is dropped, when the test panics, and when the test process
+//! is killed. One small guard process does that in all three cases.
+
+mod authority;
+mod binaries;
+mod dns;
+mod firewall;
+mod gst;
+mod hls;
+mod hostile;
+mod icecast;
+//mod icinga2;
+mod media;
+//mod munin;
+//mod nagios;
+mod namespace;
+mod nginx;
+mod nginx_rtmp;
+pub mod packages;
+mod perl_rtsp;
+mod process;
+mod room;
+mod serve;
+//mod status_dat;
+mod vlc;
+
+pub use anyhow::Result;
+pub use authority::{Authority, Certificate};
+pub use binaries::{bin, target_dir};
+pub use dns::Dns;
+pub use firewall::Rule;
+pub use gst::{Gst, GstServer};
+pub use hls::{Hls, HlsBuilder};
+pub use hostile::Hostile;
+pub use icecast::{Icecast, IcecastBuilder, Source};
+//pub use icinga2::Icinga2;
+pub use media::Clip;
+//pub use munin::{Munin, MuninBuilder};
+//pub use nagios::Nagios;
+pub use nginx::{Nginx, NginxBuilder};
+pub use nginx_rtmp::NginxRtmp;
+pub use perl_rtsp::PerlRtsp;
+pub use process::{Process, wait_until};
+pub use room::{Lab, Outcome};
+pub use serve::Served;
+//pub use status_dat::Service;
+pub use vlc::{Vlc, VlcBuilder};

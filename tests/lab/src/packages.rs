@@ -1,0 +1,110 @@
+//! What a test may need from the machine, and the Debian packages that bring it: the one list, read by tests
+//! (`Lab::for_test`) and by `cargo xtask`, which installs them.
+
+use std::collections::HashSet;
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The need that is no package: a private network namespace, which takes root.
+pub const NAMESPACE: &str = "namespace";
+
+/// Needs by the names that tests use, with the packages of Debian 12 behind each.
+pub const NEEDS: &[(&str, &[&str])] = &[
+    (NAMESPACE, &["iproute2", "util-linux", "procps"]),
+    ("ffmpeg", &["ffmpeg"]),
+    (
+        "gst",
+        &[
+            "python3-gi",
+            "gir1.2-gst-rtsp-server-1.0",
+            "gir1.2-gst-plugins-base-1.0",
+            "gstreamer1.0-rtsp",
+            "gstreamer1.0-tools",
+            "gstreamer1.0-plugins-base",
+            "gstreamer1.0-plugins-good",
+            "gstreamer1.0-plugins-ugly",
+            "glib-networking",
+        ],
+    ),
+    ("vlc", &["vlc-bin", "vlc-plugin-base", "vlc-plugin-access-extra"]),
+    ("perl-rtsp", &["rtsp-server-perl"]),
+    ("icecast2", &["icecast2"]),
+    ("nginx", &["nginx"]),
+    ("nginx-rtmp", &["nginx", "libnginx-mod-rtmp"]),
+    ("nft", &["nftables"]),
+    ("dnsmasq", &["dnsmasq-base"]),
+    ("openssl", &["openssl", "faketime"]),
+    ("curl", &["curl"]),
+    ("nagios4", &["nagios4-core"]),
+    ("icinga2", &["icinga2-bin", "icinga2-common", "monitoring-plugins-basic"]),
+    (
+        "munin",
+        &[
+            "munin",
+            "munin-node",
+            "munin-plugins-core",
+            "rrdtool",
+            "librrds-perl",
+            "libcgi-fast-perl",
+            "libnet-snmp-perl",
+            "fonts-dejavu-core",
+            "faketime",
+        ],
+    ),
+    ("monitoring-plugins", &["monitoring-plugins-basic", "monitoring-plugins-standard"]),
+];
+
+/// Every package of the list once, in its order.
+pub fn all() -> Vec<&'static str> {
+    let mut seen = HashSet::new();
+    NEEDS
+        .iter()
+        .flat_map(|(_, packages)| *packages)
+        .copied()
+        .filter(|package| seen.insert(*package))
+        .collect()
+}
+
+/// The packages behind `need` that are not installed here. A need that the list does not know is its own answer,
+/// so that a misspelt one fails instead of passing.
+pub fn missing(need: &str) -> Vec<&str> {
+    match NEEDS.iter().find(|(name, _)| *name == need) {
+        Some((_, packages)) => {
+            packages.iter().copied().filter(|package| !installed().contains(*package)).collect()
+        }
+        None => vec![need],
+    }
+}
+
+/// The installed packages among those of the list; asked once per process.
+fn installed() -> &'static HashSet<String> {
+    static INSTALLED: OnceLock<HashSet<String>> = OnceLock::new();
+    INSTALLED.get_or_init(query_installed)
+}
+
+/// Asks dpkg anew which packages of the list are installed; empty where there is no dpkg.
+pub fn query_installed() -> HashSet<String> {
+    let query = Command::new("dpkg-query")
+        .args(["-W", "-f", "${db:Status-Abbrev} ${Package}\n"])
+        .args(all())
+        .output();
+    let Ok(answer) = query else { return HashSet::new() };
+    let text = String::from_utf8_lossy(&answer.stdout);
+    text.lines().filter_map(|line| line.strip_prefix("ii ")).map(|name| name.trim().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_need_outside_the_list_is_missing() {
+        assert_eq!(missing("ffmepg"), ["ffmepg"]);
+    }
+
+    #[test]
+    fn a_package_named_twice_is_installed_once() {
+        let every = all();
+        assert_eq!(every.iter().filter(|package| **package == "nginx").count(), 1);
+    }
+}
