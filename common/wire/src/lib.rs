@@ -4,10 +4,12 @@
 #![forbid(unsafe_code)]
 
 pub mod auth;
+mod base64;
 pub mod headers;
 pub mod hls;
 pub mod http1;
 pub mod icy;
+pub mod media;
 pub mod rtp;
 pub mod rtsp;
 pub mod sdp;
