@@ -154,6 +154,14 @@ pub(crate) fn run(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&out.stdout).into_owned())
 }
 
+/// Makes `user` the owner of everything below `path`, when we are root.
+pub(crate) fn give(path: &Path, user: &str) -> Result<()> {
+    if rustix::process::geteuid().is_root() {
+        run(tool("chown").arg("-R").arg(user).arg(path))?;
+    }
+    Ok(())
+}
+
 fn set_up(name: &str) -> Result<()> {
     let etc = etc_dir(name);
     fs::create_dir_all(&etc)?;

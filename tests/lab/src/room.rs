@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::namespace::{Network, folder, unique_name};
+use crate::namespace::{Network, folder, give, run, unique_name};
 use crate::{bin, packages};
 
 /// A program under test that runs longer than this hangs.
@@ -103,8 +103,8 @@ impl Lab {
     pub(crate) fn subdir(&self, name: &str, user: Option<&str>) -> Result<PathBuf> {
         let path = self.dir().join(name);
         fs::create_dir_all(&path)?;
-        if let Some(user) = user.filter(|_| rustix::process::geteuid().is_root()) {
-            crate::namespace::run(crate::namespace::tool("chown").arg("-R").arg(user).arg(&path))?;
+        if let Some(user) = user {
+            give(&path, user)?;
         }
         Ok(path)
     }
@@ -207,14 +207,7 @@ impl Lab {
 
     /// The body of `url`, fetched by curl inside the lab.
     pub fn get(&self, url: &str) -> Result<String> {
-        crate::namespace::run(self.command("curl").args([
-            "-sS",
-            "--fail",
-            "--insecure",
-            "--max-time",
-            "10",
-            url,
-        ]))
+        run(self.command("curl").args(["-sS", "--fail", "--insecure", "--max-time", "10", url]))
     }
 
     /// Gives the programs of the lab names: `lab.hosts(&[("live.example", "192.0.2.1"), ("live.example", "::1")])`.
