@@ -1,6 +1,7 @@
 //! A real Icinga 2: validates configurations, and runs checks and tells what it makes of their output.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -113,8 +114,10 @@ impl Icinga2 {
         for folder in ["data", "log", "cache", "spool", "run"] {
             fs::create_dir(dir.join(folder))?;
         }
-        let includes: Vec<String> =
-            self.files.iter().map(|file| format!("include \"{}\"", file.display())).collect();
+        let mut includes = String::new();
+        for file in &self.files {
+            writeln!(includes, "include \"{}\"", self.lab.adopt(file, "icinga2-conf")?.display())?;
+        }
         let binaries = self.lab.subdir("bin", None)?;
         fs::write(
             dir.join("icinga2.conf"),
@@ -141,7 +144,6 @@ object Host \"lab\" {{ check_command = \"dummy\", address = \"127.0.0.1\" }}
 {objects}",
                 plugins = binaries.display(),
                 dir = dir.display(),
-                includes = includes.join("\n"),
                 objects = self.objects
             ),
         )?;

@@ -79,7 +79,7 @@ impl MuninBuilder {
             give(&dir.join(folder), "munin")?;
         }
         for (link, binary) in &self.plugins {
-            std::os::unix::fs::symlink(binary, dir.join("etc/plugins").join(link))?;
+            std::os::unix::fs::symlink(lab.adopt(binary, "bin")?, dir.join("etc/plugins").join(link))?;
         }
         fs::write(dir.join("etc/plugin-conf.d/weir"), self.config)?;
         let path = dir.display();

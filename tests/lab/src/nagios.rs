@@ -1,6 +1,7 @@
 //! A real Nagios 4: verifies configurations, and runs checks and tells what it makes of their output.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -145,10 +146,12 @@ impl Nagios {
         fs::write(dir.join("objects.cfg"), &self.objects)?;
         let binaries = self.lab.subdir("bin", None)?;
         fs::write(dir.join("resource.cfg"), format!("$USER1$={}\n", binaries.display()))?;
-        let files: Vec<String> =
-            self.files.iter().map(|file| format!("cfg_file={}", file.display())).collect();
+        let mut includes = String::new();
+        for file in &self.files {
+            writeln!(includes, "cfg_file={}", self.lab.adopt(file, "nagios-conf")?.display())?;
+        }
         let text = include_str!("nagios.cfg").replace("@DIR@", &dir.display().to_string());
-        fs::write(dir.join("nagios.cfg"), text + &files.join("\n") + "\n")?;
+        fs::write(dir.join("nagios.cfg"), text + &includes)?;
         give(&dir, "nagios")?;
         Ok(dir.join("nagios.cfg"))
     }

@@ -222,10 +222,17 @@ impl Lab {
         self.0.network.write_etc("resolv.conf", text)
     }
 
-    /// Copies a built binary to where every user may run it (a checkout below `/root` is closed to `nagios`).
+    /// Copies a built binary to `dir()/bin`, where every user may run it.
     pub fn publish(&self, name: &str) -> Result<PathBuf> {
-        let to = self.subdir("bin", None)?.join(name);
-        fs::copy(bin(name)?, &to).with_context(|| format!("copying {name}"))?;
+        self.adopt(&bin(name)?, "bin")
+    }
+
+    /// Copies a file to `dir()/FOLDER`, where every user may read it: a checkout below `/root` is closed to `nagios`.
+    pub(crate) fn adopt(&self, file: &Path, folder: &str) -> Result<PathBuf> {
+        let to = self.subdir(folder, None)?.join(file.file_name().unwrap_or_default());
+        if to != file {
+            fs::copy(file, &to).with_context(|| format!("copying {}", file.display()))?;
+        }
         Ok(to)
     }
 }

@@ -1,7 +1,5 @@
 //! VLC as a server: RTSP (UDP only, absolute control URLs, no `CSeq` on errors) and MMS over HTTP.
 
-use std::fs;
-
 use anyhow::Result;
 
 use crate::{Clip, Lab, Process};
@@ -54,8 +52,7 @@ impl VlcBuilder {
             Kind::Rtsp => ("rtsp", format!("#rtp{{sdp=rtsp://{}:{port}/live}}", lab.listen())),
             Kind::Mmsh => ("mmsh", format!("#std{{access=mmsh,mux=asfh,dst={}:{port}/live}}", lab.listen())),
         };
-        let clip = lab.dir().join(self.clip.file_name());
-        fs::copy(self.clip.path()?, &clip)?; // where nobody can read it
+        let clip = lab.adopt(&self.clip.path()?, "media")?;
         let mut vlc = lab.command_as("nobody", "cvlc");
         vlc.env("HOME", lab.subdir(&format!("vlc-{port}"), Some("nobody"))?);
         vlc.args(["-I", "dummy", "--loop"]).arg(clip).args(["--sout", &output, "--sout-keep"]);

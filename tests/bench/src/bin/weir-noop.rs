@@ -1,0 +1,3 @@
+//! Does nothing: what starting a static program costs at least.
+
+fn main() {}

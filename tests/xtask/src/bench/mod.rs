@@ -1,0 +1,138 @@
+//! `cargo xtask bench [RUNS]`: what our programs cost against others, on the same servers in one run. The comparisons
+//! are the table in `rows.rs`.
+
+mod rows;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use weir_lab::Lab;
+
+use crate::{dist, install, sh};
+use rows::{Comparison, Platform};
+
+/// Odd, so that the median is a measured value.
+const RUNS: usize = 9;
+
+/// What one run of a program cost.
+#[derive(Clone, Copy)]
+struct Cost {
+    cpu_ms: f64,
+    wall_ms: f64,
+    rss_mib: f64,
+    code: i32,
+}
+
+/// Where the programs lie.
+struct Programs {
+    /// Our own, built with the profile `dist`.
+    built: PathBuf,
+    /// Rivals installed by cargo.
+    tools: PathBuf,
+}
+
+pub(crate) fn run(arguments: &[&str]) -> Result<()> {
+    let runs = match arguments {
+        [] => RUNS,
+        [runs] => runs.parse().context("RUNS is a whole number")?,
+        _ => bail!("usage: cargo xtask bench [RUNS]"),
+    };
+    install::run()?;
+    println!("\nBuilding with the profile dist.");
+    let programs = Programs { built: dist::build(&["weir-bench"])?, tools: tools() };
+    println!("\nStarting the servers.");
+    let lab = Lab::new("bench")?;
+    let platform = Platform::start(&lab)?;
+    println!("\nMedians of {runs} runs; CPU is user + system.\n");
+    println!("| what | program | CPU ms | wall ms | max RSS MiB | exit | CPU, ours to theirs | goal |");
+    println!("|---|---|--:|--:|--:|--:|--:|---|");
+    for comparison in platform.comparisons() {
+        match comparison.measure(&lab, &programs, runs) {
+            Ok((ours, theirs)) => comparison.print(ours, theirs),
+            Err(problem) => println!("| {} | not measured: {problem:#} |", comparison.what),
+        }
+    }
+    Ok(())
+}
+
+/// Installs the rivals that are crates; what cannot be installed is missing from the table, with the reason.
+fn tools() -> PathBuf {
+    let folder = sh::root().join("target/tools");
+    for rival in rows::RIVAL_CRATES {
+        if !folder.join("bin").join(rival).exists() {
+            println!("\nInstalling {rival} to target/tools, to compare with.");
+            let done = sh::run(sh::cargo().args(["install", "--locked", rival, "--root"]).arg(&folder));
+            if let Err(problem) = done {
+                println!("{problem:#}");
+            }
+        }
+    }
+    folder.join("bin")
+}
+
+impl Programs {
+    /// The path of one of ours, else of a crate's, else of Nagios' plugins, else of the system.
+    fn find(&self, name: &str) -> Result<PathBuf> {
+        let folders = [
+            self.built.as_path(),
+            self.tools.as_path(),
+            Path::new("/usr/lib/nagios/plugins"),
+            Path::new("/usr/bin"),
+        ];
+        let found = folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file());
+        found.with_context(|| format!("{name} is not installed"))
+    }
+}
+
+impl Comparison {
+    fn measure(&self, lab: &Lab, programs: &Programs, runs: usize) -> Result<(Cost, Cost)> {
+        Ok((median(lab, programs, &self.ours, runs)?, median(lab, programs, &self.theirs, runs)?))
+    }
+
+    fn print(&self, ours: Cost, theirs: Cost) {
+        let line = |what: &str, words: &[String], cost: Cost, rest: &str| {
+            let Cost { cpu_ms, wall_ms, rss_mib, code } = cost;
+            let program = words.first().map_or("", String::as_str);
+            println!("| {what} | {program} | {cpu_ms:.2} | {wall_ms:.1} | {rss_mib:.1} | {code} | {rest} |");
+        };
+        let ratio = ours.cpu_ms / theirs.cpu_ms;
+        let met = ratio <= self.cpu_at_most && self.rss_at_most_mib.is_none_or(|limit| ours.rss_mib <= limit);
+        let rss = self.rss_at_most_mib.map_or(String::new(), |limit| format!(", RSS <= {limit} MiB"));
+        let verdict = if met { "met" } else { "MISSED" };
+        line(
+            self.what,
+            &self.ours,
+            ours,
+            &format!("{ratio:.3} | CPU <= {:.3}{rss}: {verdict}", self.cpu_at_most),
+        );
+        line("", &self.theirs, theirs, "|");
+    }
+}
+
+fn median(lab: &Lab, programs: &Programs, words: &[String], runs: usize) -> Result<Cost> {
+    let costs = (0..runs).map(|_| once(lab, programs, words)).collect::<Result<Vec<_>>>()?;
+    let middle = |value: fn(&Cost) -> f64| {
+        let mut values: Vec<f64> = costs.iter().map(value).collect();
+        values.sort_by(f64::total_cmp);
+        values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    };
+    Ok(Cost {
+        cpu_ms: middle(|cost| cost.cpu_ms),
+        wall_ms: middle(|cost| cost.wall_ms),
+        rss_mib: middle(|cost| cost.rss_mib),
+        code: costs.last().map_or(-1, |cost| cost.code),
+    })
+}
+
+/// One run by `weir-launch`, from a thread inside the lab's network: no wrapper comes between launcher and program.
+fn once(lab: &Lab, programs: &Programs, words: &[String]) -> Result<Cost> {
+    let (name, arguments) = words.split_first().context("a program")?;
+    let mut launch = Command::new(programs.find("weir-launch")?);
+    launch.arg(programs.find(name)?).args(arguments).stdin(Stdio::null());
+    let text = lab.enter(|| sh::read(&mut launch))??;
+    let numbers: Vec<f64> = text.split(' ').filter_map(|number| number.parse().ok()).collect();
+    let [cpu, wall, rss, code] = numbers[..] else { bail!("weir-launch printed {text}") };
+    #[expect(clippy::cast_possible_truncation, reason = "an exit code")]
+    Ok(Cost { cpu_ms: cpu / 1e3, wall_ms: wall / 1e3, rss_mib: rss / 1024.0, code: code as i32 })
+}
