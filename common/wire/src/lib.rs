@@ -5,11 +5,14 @@
 
 pub mod auth;
 mod base64;
+pub mod bgp;
+pub mod dns;
 pub mod headers;
 pub mod hls;
 pub mod http1;
 pub mod icy;
 pub mod media;
+pub mod rtnetlink;
 pub mod rtp;
 pub mod rtsp;
 pub mod sdp;
