@@ -1,6 +1,7 @@
 //! `run_check`: the main of every `check_*`.
 
 use std::ffi::OsString;
+use std::fmt::Write;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use weir_contract::render::{self, Style};
 use weir_contract::{Field, Outcome, Problem, Thresholds, fault};
 
+use crate::limits::metrics_help;
 use crate::options::{Common, Output};
 use crate::{extra_opts, terminal};
 
@@ -21,8 +23,18 @@ pub trait Check {
     const ABOUT: &'static str;
     /// Command lines that work, for `--help`: each after a line that says what it does.
     const EXAMPLES: &'static str;
+    /// What is measured: the table of metrics in `--help`, and the names that [`Limits`](crate::Limits) takes.
+    const FIELDS: &'static [&'static Field] = &[];
     /// The options besides the common ones.
     type Args: Args;
+
+    /// Refuses options that only make no sense together.
+    ///
+    /// # Errors
+    /// E-USAGE, with the right form.
+    fn validate(_args: &Self::Args) -> Result<(), Problem> {
+        Ok(())
+    }
 
     /// What `--explain-thresholds` puts into words.
     fn thresholds(args: &Self::Args) -> Vec<(&'static Field, Thresholds)>;
@@ -67,6 +79,9 @@ pub fn run_check<C: Check>(binary: &'static str) -> ExitCode {
         }
     };
     let Cli { own, common } = cli;
+    if let Err(problem) = C::validate(&own) {
+        return terminal::fail(C::SERVICE, problem, "");
+    }
     if common.explain_thresholds {
         let lines: String = C::thresholds(&own).iter().map(|(field, t)| t.explain(field.id)).collect();
         terminal::say(&lines);
@@ -85,19 +100,30 @@ pub fn run_check<C: Check>(binary: &'static str) -> ExitCode {
 
 fn parse<C: Check>(argv: Vec<OsString>, binary: &'static str) -> Result<Cli<C::Args>, clap::Error> {
     let (about, _) = C::ABOUT.split_once("\n\n").unwrap_or((C::ABOUT, ""));
+    let mut more = String::new();
+    if !C::FIELDS.is_empty() {
+        let _ = writeln!(more, "Metrics:\n{}", metrics_help(C::FIELDS));
+    }
+    let _ = writeln!(more, "Examples:\n{}\n", C::EXAMPLES.trim_end());
+    more.push_str("Exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (could not look). Fault codes: docs/fault-codes.md");
     let command = Cli::<C::Args>::command()
         .name(binary)
         .version(concat!(env!("CARGO_PKG_VERSION"), " (Weir)"))
         .about(about)
         .long_about(C::ABOUT)
-        .after_long_help(format!("Examples:\n{}\n\nExit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (could not look). Fault codes: docs/fault-codes.md", C::EXAMPLES.trim_end()))
+        .after_long_help(more)
         // An ini file comes first, the command line overrides it.
         .args_override_self(true)
         .max_term_width(110)
-        .mut_args(|arg| arg.hide_possible_values(false))
         // `-h` is as long as `--help`: a person at a shell has asked.
         .disable_help_flag(true)
-        .arg(clap::Arg::new("help").short('h').long("help").action(clap::ArgAction::HelpLong).help("Print this help."));
+        .arg(
+            clap::Arg::new("help")
+                .short('h')
+                .long("help")
+                .action(clap::ArgAction::HelpLong)
+                .help("Print this help"),
+        );
     let mut matches = command.try_get_matches_from(argv)?;
     Cli::from_arg_matches_mut(&mut matches)
 }

@@ -7,6 +7,7 @@
 mod check;
 mod extra_opts;
 mod graph;
+mod limits;
 #[cfg(feature = "net")]
 mod net;
 mod options;
@@ -14,6 +15,7 @@ mod terminal;
 
 pub use check::{Check, run_check};
 pub use graph::{Env, Graphs, run_graph};
+pub use limits::{Limits, metrics_help};
 #[cfg(feature = "net")]
 pub use net::NetArgs;
 pub use options::{Common, Credentials, Output, Secret, UrlArg, seconds};

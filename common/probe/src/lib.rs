@@ -13,7 +13,11 @@ mod addresses;
 #[cfg(feature = "net")]
 mod connect;
 #[cfg(feature = "net")]
+pub mod http_stream;
+#[cfg(feature = "net")]
 mod resolve;
+#[cfg(feature = "net")]
+pub mod rtsp;
 #[cfg(feature = "net")]
 mod run;
 #[cfg(feature = "net")]

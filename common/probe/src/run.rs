@@ -160,3 +160,9 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Problem> {
         Err(error) => Err(Problem::new(&fault::INTERNAL, format!("no event queue: {error}"))),
     }
 }
+
+/// A text that a server cannot guess, for Digest's `cnonce`: the randomness of a fresh hash map's keys.
+pub(crate) fn nonce() -> String {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    format!("{:016x}", RandomState::new().build_hasher().finish())
+}

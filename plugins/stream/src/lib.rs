@@ -1,1 +1,9 @@
-//! Stream probes: RTSP, HTTP streams, HLS.
+//! Stream probes: does media flow, past the burst, over time?
+
+pub mod fields;
+pub mod http_stream;
+pub mod rtsp;
+pub mod target;
+
+/// How we introduce ourselves to servers.
+pub const USER_AGENT: &str = concat!("Weir/", env!("CARGO_PKG_VERSION"));

@@ -1,0 +1,130 @@
+//! What happens below a request: names that were resolved before, and how long connections took.
+//!
+//! reqwest resolves and connects by itself. Here it is handed the addresses that [`Probe::resolve`](crate::Probe::resolve) found
+//! (or the one that `--addresses` is looking at), and its connector is wrapped, so that a deadline can tell a connection
+//! that was never made from a server that does not answer.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// The addresses of each name that may be connected to.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names(Arc<Mutex<HashMap<String, Vec<SocketAddr>>>>);
+
+impl Names {
+    pub(super) fn set(&self, host: &str, addresses: Vec<SocketAddr>) {
+        lock(&self.0).insert(host.to_ascii_lowercase(), addresses);
+    }
+
+    pub(super) fn know(&self, host: &str) -> bool {
+        lock(&self.0).contains_key(&host.to_ascii_lowercase())
+    }
+}
+
+impl Resolve for Names {
+    fn resolve(&self, name: Name) -> Resolving {
+        let known = lock(&self.0).get(&name.as_str().to_ascii_lowercase()).cloned();
+        Box::pin(std::future::ready(match known {
+            // Port 0 stands for that of the URL.
+            Some(addresses) => {
+                Ok(Box::new(addresses.into_iter().map(|a| SocketAddr::new(a.ip(), 0))) as Addrs)
+            }
+            None => Err(format!("{} was not resolved before the request", name.as_str()).into()),
+        }))
+    }
+}
+
+/// Counts connections, TCP and TLS together.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Meter(Arc<Mutex<Counts>>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    underway: usize,
+    made: Vec<(Instant, Instant)>,
+}
+
+impl Meter {
+    /// Whether a connection is being made now.
+    pub(super) fn is_connecting(&self) -> bool {
+        lock(&self.0).underway > 0
+    }
+
+    /// Beginning and end of each connection that was made since the last call.
+    pub(super) fn take(&self) -> Vec<(Instant, Instant)> {
+        std::mem::take(&mut lock(&self.0).made)
+    }
+}
+
+impl<S> Layer<S> for Meter {
+    type Service = Metered<S>;
+
+    fn layer(&self, inner: S) -> Metered<S> {
+        Metered { inner, meter: self.clone() }
+    }
+}
+
+/// A connector whose connections are counted.
+#[derive(Clone, Debug)]
+pub(super) struct Metered<S> {
+    inner: S,
+    meter: Meter,
+}
+
+impl<S, R> Service<R> for Metered<S>
+where
+    S: Service<R>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, target: R) -> Self::Future {
+        let connection = self.inner.call(target);
+        let meter = self.meter.clone();
+        Box::pin(async move {
+            let began = Instant::now();
+            let underway = Underway::begin(&meter);
+            let result = connection.await;
+            drop(underway);
+            if result.is_ok() {
+                lock(&meter.0).made.push((began, Instant::now()));
+            }
+            result
+        })
+    }
+}
+
+/// One connection being made; it also ends by being given up.
+struct Underway<'a>(&'a Meter);
+
+impl<'a> Underway<'a> {
+    fn begin(meter: &'a Meter) -> Self {
+        lock(&meter.0).underway += 1;
+        Self(meter)
+    }
+}
+
+impl Drop for Underway<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.0).underway -= 1;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,60 @@
+//! What went wrong, from the chain of errors that reqwest, hyper, rustls and the system leave.
+
+use std::error::Error;
+use std::io;
+
+use url::Url;
+use weir_contract::{Problem, fault};
+
+use crate::connect::connect_problem;
+use crate::tls::tls_problem;
+
+/// The problem behind `error`, which came while `url` was asked for.
+pub(super) fn problem(url: &Url, error: &reqwest::Error) -> Problem {
+    let host = url.host_str().unwrap_or_default();
+    let place = place(url);
+    let chain = || std::iter::successors(error.source(), |error| error.source());
+    if let Some(io) = chain().find_map(|error| error.downcast_ref::<io::Error>()) {
+        if io.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) {
+            return tls_problem(host, io);
+        }
+        // The decoders of compressed bodies report broken data as an error of input.
+        if error.is_decode() && io.kind() != io::ErrorKind::ConnectionReset {
+            return Problem::new(&fault::PROTOCOL, format!("the body from {place} cannot be unpacked: {io}"));
+        }
+        if error.is_connect() {
+            return connect_problem(&place, io);
+        }
+    }
+    if let Some(hyper) = chain().find_map(|error| error.downcast_ref::<hyper::Error>()) {
+        if hyper.is_parse_too_large() {
+            return Problem::new(
+                &fault::LIMIT,
+                format!("the header of the answer from {place} is larger than a sane one"),
+            );
+        }
+        if hyper.is_parse() {
+            return Problem::new(&fault::PROTOCOL, format!("the answer from {place} is no HTTP: {hyper}"));
+        }
+        if hyper.is_incomplete_message() {
+            return Problem::new(
+                &fault::CONN_CLOSED,
+                format!("{place} closed the connection in the middle of the answer"),
+            );
+        }
+    }
+    if error.is_timeout() {
+        return Problem::new(&fault::TCP_TIMEOUT, format!("no connection to {place} in time"));
+    }
+    let root = chain().last().map_or_else(|| error.to_string(), ToString::to_string);
+    if error.is_connect() || error.is_request() || error.is_body() || error.is_decode() {
+        Problem::new(&fault::CONN_CLOSED, format!("{place} closed the connection: {root}"))
+    } else {
+        Problem::new(&fault::PROTOCOL, format!("cannot speak HTTP with {place}: {root}"))
+    }
+}
+
+/// `host:port`
+pub(super) fn place(url: &Url) -> String {
+    format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
+}

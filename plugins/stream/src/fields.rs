@@ -1,0 +1,99 @@
+//! What stream probes measure. A field that means the same has the same name in every probe, in perfdata and in Munin.
+
+use weir_contract::{Draw, Field, Graph, Unit};
+
+/// From the start of the check to the first media.
+pub static FIRST_MEDIA: Field = Field::gauge(
+    "first_media",
+    Unit::Seconds,
+    "time to first media",
+    "From the start of the check, name resolution included, to the first byte of media.",
+)
+.millis();
+/// The rate at which media came.
+pub static BITRATE: Field = Field::gauge(
+    "bitrate",
+    Unit::BitsPerSecond,
+    "bit rate",
+    "Bits of media per second, without headers, metadata and what a server sends from its buffer at the start.",
+)
+.drawn(Draw::Area);
+/// The longest pause.
+pub static GAP: Field = Field::gauge(
+    "gap",
+    Unit::Seconds,
+    "longest gap",
+    "The longest pause between two arrivals of media while the check listened.",
+)
+.millis();
+/// The share of packets that were lost.
+pub static LOSS: Field = Field::gauge(
+    "loss",
+    Unit::Percent,
+    "packet loss",
+    "Packets that did not arrive, of those that the server sent.",
+);
+/// How uneven packets come.
+pub static JITTER: Field =
+    Field::gauge("jitter", Unit::Seconds, "jitter", "Interarrival jitter (RFC 3550), the worst track.")
+        .millis();
+/// The tracks that sent media.
+pub static TRACKS: Field = Field::gauge("tracks", Unit::None, "tracks", "Tracks that sent media.");
+/// The state of the check, for graphs.
+pub static STATE: Field = Field::gauge(
+    "state",
+    Unit::None,
+    "state",
+    "The verdict of the check: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.",
+)
+.up_to(3.0)
+.drawn(Draw::Area);
+
+/// The category of all graphs.
+const CATEGORY: &str = "streaming";
+
+/// The parent graph of a channel.
+pub static STATE_GRAPH: Graph = Graph {
+    id: "state",
+    title: "state",
+    vlabel: "0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN",
+    category: CATEGORY,
+    info: "The verdict of the check on this channel.",
+    fields: &[&STATE],
+};
+/// How long a listener waits.
+pub static FIRST_GRAPH: Graph = Graph {
+    id: "first_media",
+    title: "time to first media",
+    vlabel: "milliseconds",
+    category: CATEGORY,
+    info: "How long a listener waits, from the name to the first media.",
+    fields: &[&FIRST_MEDIA],
+};
+/// What flows.
+pub static BITRATE_GRAPH: Graph = Graph {
+    id: "bitrate",
+    title: "bit rate",
+    vlabel: "bits per second",
+    category: CATEGORY,
+    info: "Media that flows, without what a server sends from its buffer at the start.",
+    fields: &[&BITRATE],
+};
+/// Pauses.
+pub static GAP_GRAPH: Graph = Graph {
+    id: "gap",
+    title: "gaps and jitter",
+    vlabel: "milliseconds",
+    category: CATEGORY,
+    info: "The longest pause between two arrivals, and how uneven packets come (RTP only).",
+    fields: &[&GAP, &JITTER],
+};
+/// Losses.
+pub static LOSS_GRAPH: Graph = Graph {
+    id: "loss",
+    title: "packet loss",
+    vlabel: "percent",
+    category: CATEGORY,
+    info: "Packets that did not arrive (RTP only).",
+    fields: &[&LOSS],
+};

@@ -1,0 +1,249 @@
+//! `check_http_stream`: progressive HTTP, Icecast and SHOUTcast.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Args;
+use weir_cli::{Check, Common, Credentials, Limits, NetArgs, UrlArg, seconds};
+use weir_contract::{Field, Outcome, Problem, Range, Sample, Thresholds, Unit, Value, fault};
+use weir_probe::http_stream::{Heard, Listen, listen};
+use weir_probe::{Probe, block_on};
+
+use crate::fields::{BITRATE, FIRST_MEDIA, GAP};
+use crate::target::Target;
+
+/// The word before the state.
+const SERVICE: &str = "HTTP STREAM";
+/// What is measured.
+pub const FIELDS: &[&Field] = &[&FIRST_MEDIA, &BITRATE, &GAP];
+/// A source that is this much below what it advertises has fallen to half its bit rate.
+const ADVERTISED_SHARE_MIN: f64 = 0.6;
+/// After so long without a byte a player's buffer is at its end.
+const GAP_WARNING: f64 = 2.5;
+/// Listening for less than this proves nothing about what comes after the burst.
+const LISTEN_MIN: Duration = Duration::from_millis(1500);
+
+/// The options of `check_http_stream`.
+#[derive(Args, Debug)]
+pub struct StreamArgs {
+    #[command(flatten)]
+    url: UrlArg,
+
+    /// How long to listen after the first byte. What comes in the first second may be the server's buffer.
+    #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = listen_time)]
+    listen: Duration,
+
+    /// Critical when less than this many bits per second flow, such as 96000.
+    #[arg(long, value_name = "BITS")]
+    min_bitrate: Option<u32>,
+
+    /// Critical unless the media is of this kind: a part of the name that the check prints, such as mpeg, aac, ogg.
+    #[arg(long, value_name = "NAME")]
+    expect_codec: Option<String>,
+
+    /// Warn unless the stream's title or station name holds this text.
+    #[arg(long, value_name = "TEXT")]
+    expect_title: Option<String>,
+
+    #[command(flatten)]
+    limits: Limits,
+    #[command(flatten)]
+    credentials: Credentials,
+    #[command(flatten)]
+    net: NetArgs,
+}
+
+fn listen_time(text: &str) -> Result<Duration, String> {
+    match seconds(text)? {
+        time if time >= LISTEN_MIN => Ok(time),
+        _ => Err("listening for less than 1.5 seconds hears only the server's buffer".to_owned()),
+    }
+}
+
+impl StreamArgs {
+    fn thresholds(&self, field: &'static Field) -> Thresholds {
+        let default = match field.id {
+            "bitrate" => {
+                Thresholds { critical: self.min_bitrate.map(|b| Range::below(f64::from(b))), warning: None }
+            }
+            "gap" => Thresholds { warning: Some(Range::above(GAP_WARNING)), critical: None },
+            _ => Thresholds::default(),
+        };
+        self.limits.of(field, FIELDS, default)
+    }
+}
+
+/// `check_http_stream`
+#[derive(Debug)]
+pub struct HttpStream;
+
+impl Check for HttpStream {
+    const SERVICE: &'static str = SERVICE;
+    const ABOUT: &'static str = "Check a progressive HTTP stream: Icecast, SHOUTcast, HTTP-FLV, MPEG-TS or a file.\n\n\
+        Connects as a player does, listens for a few seconds, and judges the media that comes after the burst that servers send \
+        from their buffer: a stalled source behind a healthy server is CRITICAL. Reads ICY metadata, follows redirects.";
+    const EXAMPLES: &'static str = "  A radio channel that must flow at 96 kbit/s or more:\n    \
+        check_http_stream http://radio.example.net:8000/live.mp3 --min-bitrate 96000\n  \
+        Slow start is a warning, and the station must be the right one:\n    \
+        check_http_stream -u https://radio.example.net/news.ogg -w 1.5 -c 5 --expect-title News\n  \
+        Each address of the name, with a listener's password:\n    \
+        check_http_stream http://radio.example.net/members.mp3 --addresses all -l user --password-file /etc/weir/members";
+    const FIELDS: &'static [&'static Field] = FIELDS;
+    type Args = StreamArgs;
+
+    fn validate(args: &StreamArgs) -> Result<(), Problem> {
+        args.limits.check(FIELDS)
+    }
+
+    fn thresholds(args: &StreamArgs) -> Vec<(&'static Field, Thresholds)> {
+        FIELDS.iter().map(|field| (*field, args.thresholds(field))).collect()
+    }
+
+    fn run(args: &StreamArgs, common: &Common) -> Outcome {
+        let url = args.url.url();
+        block_on(check(args, args.net.probe(common)))
+            .and_then(|result| result)
+            .unwrap_or_else(|problem| Outcome::failed(SERVICE, url, problem))
+    }
+}
+
+async fn check(args: &StreamArgs, probe: Probe) -> Result<Outcome, Problem> {
+    let target = Target::parse(args.url.url(), &["http", "https"])?;
+    let credentials = target.credentials(&args.credentials)?;
+    let options =
+        Listen { time: args.listen, credentials: credentials.as_ref(), user_agent: crate::USER_AGENT };
+
+    let (target, port) = (&target, target.port(80));
+    let one = async |probe: &Probe, address: SocketAddr| {
+        let mut heard = Heard::default();
+        let problem = listen(probe, &target.url, Some(address), options, &mut heard).await.err();
+        judge(args, target.url.as_str(), &heard, problem)
+    };
+    Ok(target.every_address(SERVICE, probe, port, args.net.addresses, one).await)
+}
+
+/// Facts to verdict.
+fn judge(args: &StreamArgs, url: &str, heard: &Heard, problem: Option<Problem>) -> Outcome {
+    let mut outcome = Outcome::new(SERVICE, url);
+    outcome.headline = headline(heard);
+    describe(&mut outcome, url, heard);
+    let failed = problem.is_some();
+    if let Some(problem) = problem {
+        outcome.findings.push(problem.into());
+    }
+    if !failed {
+        flow(&mut outcome, heard);
+    }
+    if let Some(container) = heard.container {
+        content(&mut outcome, args, heard, container);
+    }
+    for sample in samples(heard) {
+        let fault = match sample.field.id {
+            "first_media" => &fault::START_SLOW,
+            "bitrate" => &fault::BITRATE,
+            _ => &fault::STREAM_GAP,
+        };
+        let thresholds = args.thresholds(sample.field);
+        if outcome.findings.is_empty() {
+            outcome.judge(sample.against(thresholds), fault);
+        } else {
+            // What is broken has been said; a bit rate of nothing is no second fault.
+            outcome.samples.push(sample.against(thresholds));
+        }
+    }
+    outcome
+}
+
+/// Whether media flows, which is the question.
+fn flow(outcome: &mut Outcome, heard: &Heard) {
+    let seconds = |time: Duration| Unit::Seconds.human(time.into());
+    let bytes = Unit::Bytes.human(Value::from(heard.bytes));
+    let on_demand = heard.length.is_some();
+    if heard.first_media.is_none() {
+        outcome.find(&fault::STREAM_SILENT, "the server accepted the listener and sent no media");
+    } else if heard.ended && !on_demand {
+        let text = format!("the server ended the stream after {} and {bytes}", seconds(heard.listened));
+        outcome.find(&fault::STREAM_ENDED, text);
+    } else if heard.live_bytes == 0 && !heard.ended {
+        let text = format!(
+            "{bytes} came at once from the server's buffer, then nothing for {}",
+            seconds(heard.longest_gap)
+        );
+        if heard.listened >= LISTEN_MIN {
+            outcome.find(&fault::STREAM_STALLED, text);
+        } else {
+            outcome.find(
+                &fault::NO_DATA,
+                format!("the deadline left only {} to listen: raise -t", seconds(heard.listened)),
+            );
+        }
+    } else if let (Some(bitrate), Some(advertised)) = (heard.bitrate(), heard.station.bit_rate_kbit) {
+        let wanted = f64::from(advertised) * 1000.0;
+        if bitrate < wanted * ADVERTISED_SHARE_MIN {
+            let rate = |value: f64| Unit::BitsPerSecond.human(value.into());
+            outcome.find(&fault::BITRATE, format!("{} flow, {} are advertised", rate(bitrate), rate(wanted)));
+        }
+    }
+}
+
+/// Whether it is the right media.
+fn content(outcome: &mut Outcome, args: &StreamArgs, heard: &Heard, container: weir_wire::media::Container) {
+    if !container.is_media() {
+        let claimed = heard.content_type.as_deref().unwrap_or("nothing");
+        outcome.find(&fault::NOT_MEDIA, format!("the body is {container}, the server claims {claimed}"));
+    } else if let Some(expected) = &args.expect_codec
+        && !container.name().to_lowercase().contains(&expected.to_lowercase())
+    {
+        outcome.find(&fault::CODEC, format!("the media is {container}, expected {expected}"));
+    }
+    if let Some(expected) = &args.expect_title {
+        let title = heard.title.as_deref().unwrap_or_default();
+        let station = heard.station.name.as_deref().unwrap_or_default();
+        if !title.contains(expected.as_str()) && !station.contains(expected.as_str()) {
+            let text = format!("neither the title `{title}` nor the name `{station}` holds `{expected}`");
+            outcome.find(&fault::TITLE, text);
+        }
+    }
+}
+
+/// The facts as numbers.
+pub fn samples(heard: &Heard) -> Vec<Sample> {
+    let gap = heard.first_media.map(|_| heard.longest_gap);
+    vec![FIRST_MEDIA.sample_opt(heard.first_media), BITRATE.sample_opt(heard.bitrate()), GAP.sample_opt(gap)]
+}
+
+fn headline(heard: &Heard) -> String {
+    let mut parts = Vec::new();
+    if let Some(container) = heard.container {
+        parts.push(container.to_string());
+    }
+    if let Some(bitrate) = heard.bitrate() {
+        parts.push(Unit::BitsPerSecond.human(bitrate.into()));
+    }
+    if let Some(first) = heard.first_media {
+        parts.push(format!("first media after {}", Unit::Seconds.human(first.into())));
+    }
+    if let Some(title) = heard.title.as_deref().or(heard.station.name.as_deref()).filter(|t| !t.is_empty()) {
+        parts.push(format!("\"{title}\""));
+    }
+    parts.join(", ")
+}
+
+fn describe(outcome: &mut Outcome, url: &str, heard: &Heard) {
+    let mut say = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            outcome.details.push(format!("{name}: {value}"));
+        }
+    };
+    say("redirected to", (heard.redirects > 0 && heard.url != url).then(|| heard.url.clone()));
+    say("protocol", heard.icy.then(|| "ICY (SHOUTcast v1)".to_owned()));
+    say("station", heard.station.name.clone());
+    say("advertised", heard.station.bit_rate_kbit.map(|kbit| format!("{kbit} kbit/s")));
+    say("content type", heard.content_type.clone());
+    let bytes = |count: u64| Unit::Bytes.human(count.into());
+    say(
+        "media",
+        (heard.bytes > 0)
+            .then(|| format!("{}, of which {} after the burst", bytes(heard.bytes), bytes(heard.live_bytes))),
+    );
+}

@@ -1,0 +1,343 @@
+//! `check_rtsp`: does RTP flow, on every track, over time?
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use weir_cli::{Check, Common, Credentials, Limits, NetArgs, UrlArg, seconds};
+use weir_contract::{Fault, Field, Finding, Outcome, Problem, Range, Sample, State, Thresholds, Unit, fault};
+use weir_probe::rtsp::{Delivery, Seen, Track, Watch, watch};
+use weir_probe::{Probe, block_on};
+use weir_wire::rtp::Statistics;
+
+use crate::fields::{BITRATE, FIRST_MEDIA, GAP, JITTER, LOSS, TRACKS};
+use crate::target::Target;
+
+/// The word before the state.
+const SERVICE: &str = "RTSP";
+/// What is measured.
+pub const FIELDS: &[&Field] = &[&FIRST_MEDIA, &BITRATE, &LOSS, &JITTER, &GAP, &TRACKS];
+/// The ports of rtsp and rtsps.
+const PORTS: [u16; 2] = [554, 322];
+/// Percent of packets; a picture breaks visibly at the first, and for good at the second.
+const LOSS_LIMITS: (f64, f64) = (1.0, 5.0);
+/// A track that has sent nothing for so long at the end of the watch has stopped; cameras at one frame a second have not.
+const STOPPED: Duration = Duration::from_millis(1500);
+
+/// How RTP shall come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum TransportArg {
+    /// On the RTSP connection; by UDP when the server refuses that.
+    Auto,
+    /// On the RTSP connection only.
+    Tcp,
+    /// By UDP only, as set-top boxes and old players do.
+    Udp,
+}
+
+/// The options of `check_rtsp`.
+#[derive(Args, Debug)]
+pub struct RtspArgs {
+    #[command(flatten)]
+    url: UrlArg,
+
+    /// How RTP shall come.
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    transport: TransportArg,
+
+    /// How long to watch after the first packet.
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    watch: Duration,
+
+    /// How long to wait for the first packet after PLAY; encoders with long groups of pictures need more.
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    wait: Duration,
+
+    /// Critical unless these kinds of tracks are described, such as video,audio; or a number of tracks.
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    expect_tracks: Vec<String>,
+
+    /// Critical unless a track has this codec, such as H264 or H264,AAC.
+    #[arg(long, value_name = "CODECS", value_delimiter = ',')]
+    expect_codec: Vec<String>,
+
+    /// Critical when less than this many bits per second flow, such as 500000.
+    #[arg(long, value_name = "BITS")]
+    min_bitrate: Option<u32>,
+
+    #[command(flatten)]
+    limits: Limits,
+    #[command(flatten)]
+    credentials: Credentials,
+    #[command(flatten)]
+    net: NetArgs,
+}
+
+impl RtspArgs {
+    fn thresholds(&self, field: &'static Field) -> Thresholds {
+        let default = match field.id {
+            "bitrate" => {
+                Thresholds { critical: self.min_bitrate.map(|b| Range::below(f64::from(b))), warning: None }
+            }
+            "loss" => Thresholds {
+                warning: Some(Range::above(LOSS_LIMITS.0)),
+                critical: Some(Range::above(LOSS_LIMITS.1)),
+            },
+            _ => Thresholds::default(),
+        };
+        self.limits.of(field, FIELDS, default)
+    }
+}
+
+/// `check_rtsp`
+#[derive(Debug)]
+pub struct Rtsp;
+
+impl Check for Rtsp {
+    const SERVICE: &'static str = SERVICE;
+    const ABOUT: &'static str = "Check a stream over RTSP: does RTP flow, on every track, over time?\n\n\
+        Asks as a player does (OPTIONS, DESCRIBE, SETUP, PLAY), receives RTP over TCP or UDP for a few seconds, and judges what came: \
+        time to the first packet, bit rate, loss, jitter, pauses, silent tracks. A server that says 200 to PLAY and sends nothing is \
+        CRITICAL. Speaks rtsp and rtsps, Basic and Digest.";
+    const EXAMPLES: &'static str = "  Video and sound must flow, the first packet within 2 seconds:\n    \
+        check_rtsp rtsp://live.example.net/news --expect-tracks video,audio -w 2 -c 5\n  \
+        Loss over UDP, as a set-top box sees it:\n    \
+        check_rtsp -u rtsp://live.example.net:8554/news --transport udp --watch 5 -w loss=0.1 -c loss=2\n  \
+        A protected camera, each of its addresses:\n    \
+        check_rtsp rtsps://cam.example.net/1 -l viewer --password-file /etc/weir/cam --addresses all";
+    const FIELDS: &'static [&'static Field] = FIELDS;
+    type Args = RtspArgs;
+
+    fn validate(args: &RtspArgs) -> Result<(), Problem> {
+        args.limits.check(FIELDS)
+    }
+
+    fn thresholds(args: &RtspArgs) -> Vec<(&'static Field, Thresholds)> {
+        FIELDS.iter().map(|field| (*field, args.thresholds(field))).collect()
+    }
+
+    fn run(args: &RtspArgs, common: &Common) -> Outcome {
+        block_on(check(args, args.net.probe(common)))
+            .and_then(|result| result)
+            .unwrap_or_else(|problem| Outcome::failed(SERVICE, args.url.url(), problem))
+    }
+}
+
+async fn check(args: &RtspArgs, probe: Probe) -> Result<Outcome, Problem> {
+    let target = Target::parse(args.url.url(), &["rtsp", "rtsps"])?;
+    let credentials = target.credentials(&args.credentials)?;
+    let delivery = match args.transport {
+        TransportArg::Auto => Delivery::Auto,
+        TransportArg::Tcp => Delivery::Tcp,
+        TransportArg::Udp => Delivery::Udp,
+    };
+    let options = Watch {
+        delivery,
+        time: args.watch,
+        patience: args.wait,
+        credentials: credentials.as_ref(),
+        user_agent: crate::USER_AGENT,
+    };
+    let (target, port) = (&target, target.port(PORTS[usize::from(target.url.scheme() == "rtsps")]));
+    let one = async |probe: &Probe, address: SocketAddr| {
+        let mut seen = Seen::default();
+        let problem = watch(probe, &target.url, address, options, &mut seen).await.err();
+        judge(args, target.url.as_str(), &seen, problem)
+    };
+    Ok(target.every_address(SERVICE, probe, port, args.net.addresses, one).await)
+}
+
+/// Facts to verdict.
+fn judge(args: &RtspArgs, url: &str, seen: &Seen, problem: Option<Problem>) -> Outcome {
+    let mut outcome = Outcome::new(SERVICE, url);
+    outcome.headline = headline(seen);
+    outcome.details = details(url, seen);
+    match problem {
+        Some(problem) => outcome.findings.push(problem.into()),
+        None => flow(&mut outcome, args, seen),
+    }
+    if !seen.tracks.is_empty() {
+        tracks(&mut outcome, args, seen);
+    }
+    for sample in samples(seen) {
+        let thresholds = args.thresholds(sample.field);
+        let fault = fault_of(sample.field);
+        outcome.judge(sample.against(thresholds), fault);
+    }
+    outcome
+}
+
+/// Which fault the thresholds of a field raise.
+fn fault_of(field: &'static Field) -> &'static Fault {
+    match field.id {
+        "first_media" => &fault::START_SLOW,
+        "bitrate" => &fault::BITRATE,
+        "loss" => &fault::RTP_LOSS,
+        "jitter" => &fault::RTP_JITTER,
+        "gap" => &fault::RTP_GAP,
+        _ => &fault::RTSP_TRACKS,
+    }
+}
+
+/// Whether media flows, which is the question.
+fn flow(outcome: &mut Outcome, args: &RtspArgs, seen: &Seen) {
+    let seconds = |time: Duration| Unit::Seconds.human(time.into());
+    let over = seen.transport.unwrap_or("?");
+    let Some(first) = seen.first_media else {
+        let waited = seen.played.map_or(args.wait, |played| seen.until.saturating_sub(played));
+        let (fault, how) = if seen.ended {
+            (&fault::RTSP_ENDED, "the server ended the stream")
+        } else {
+            (&fault::RTSP_SILENT, "no RTP")
+        };
+        let garbage: u64 = seen.tracks.iter().map(|track| track.garbage).sum();
+        let garbage =
+            if garbage > 0 { format!(", {garbage} packets that are no RTP") } else { String::new() };
+        outcome.find(
+            fault,
+            format!("{how} within {} of PLAY over {over} (server said 200 OK){garbage}", seconds(waited)),
+        );
+        return;
+    };
+    if seen.ended && seen.live {
+        outcome.find(
+            &fault::RTSP_ENDED,
+            format!("the server ended the stream after {}", seconds(seen.watched())),
+        );
+        return;
+    }
+    for (track, statistics) in seen.statistics() {
+        let finding = |fault, state, text| Finding { fault, state, subject: track.kind.clone(), text };
+        let Some(last) = statistics.last_arrival else {
+            let text = format!(
+                "no RTP on this track within {}, other tracks flow",
+                seconds(seen.until.saturating_sub(first))
+            );
+            outcome.findings.push(finding(&fault::RTSP_TRACK_SILENT, State::Critical, text));
+            continue;
+        };
+        let silence = seen.until.saturating_sub(last);
+        if seen.live && silence >= STOPPED && !seen.ended {
+            let text = format!(
+                "{} packets came in {}, then nothing for {}",
+                statistics.received,
+                seconds(last.saturating_sub(first)),
+                seconds(silence)
+            );
+            outcome.findings.push(finding(&fault::STREAM_STALLED, State::Critical, text));
+        }
+        if statistics.ssrc_changes + statistics.restarts > 0 {
+            let count = statistics.ssrc_changes + statistics.restarts;
+            let text =
+                format!("the source changed or restarted {count} times in {}", seconds(seen.watched()));
+            outcome.findings.push(finding(&fault::RTP_RESTART, State::Warning, text));
+        }
+    }
+}
+
+/// Whether the description holds what was expected.
+fn tracks(outcome: &mut Outcome, args: &RtspArgs, seen: &Seen) {
+    let has = |wanted: &String, name: fn(&Track) -> Option<&str>| {
+        seen.tracks.iter().filter_map(name).any(|name| name.eq_ignore_ascii_case(wanted))
+    };
+    let described = describe_tracks(seen);
+    match args.expect_tracks.as_slice() {
+        [count] if count.parse::<usize>().is_ok_and(|count| seen.tracks.len() >= count) => {}
+        expected => {
+            let missing: Vec<&str> =
+                expected.iter().filter(|kind| !has(kind, |t| Some(&t.kind))).map(String::as_str).collect();
+            if !missing.is_empty() {
+                let text = format!("expected {}, the description has {described}", missing.join(", "));
+                outcome.find(&fault::RTSP_TRACKS, text);
+            }
+        }
+    }
+    let missing: Vec<&str> = args
+        .expect_codec
+        .iter()
+        .filter(|codec| !has(codec, |t| t.codec.as_deref()))
+        .map(String::as_str)
+        .collect();
+    if !missing.is_empty() {
+        outcome
+            .find(&fault::CODEC, format!("expected {}, the description has {described}", missing.join(", ")));
+    }
+}
+
+/// The facts as numbers.
+pub fn samples(seen: &Seen) -> Vec<Sample> {
+    let all: Vec<Statistics> = seen.statistics().map(|(_, statistics)| statistics).collect();
+    let sum = |part: fn(&Statistics) -> u64| all.iter().map(part).sum::<u64>();
+    let (missing, expected) = (sum(|s| s.missing + s.head_missing), sum(|s| s.expected + s.head_missing));
+    let seconds = seen.watched().as_secs_f64();
+    #[allow(clippy::cast_precision_loss, reason = "counts of a few seconds")]
+    let share = |part: u64, whole: u64, scale: f64| part as f64 / whole as f64 * scale;
+    let flowing = all.iter().filter(|s| s.received > 0);
+    #[allow(clippy::cast_precision_loss, reason = "counts of a few seconds")]
+    let bitrate = (seconds > 0.0).then(|| sum(|s| s.bytes) as f64 * 8.0 / seconds);
+    vec![
+        FIRST_MEDIA.sample_opt(seen.first_media),
+        BITRATE.sample_opt(bitrate),
+        LOSS.sample_opt((expected > 0).then(|| share(missing, expected, 100.0))),
+        JITTER.sample_opt(all.iter().filter_map(|s| s.jitter).max()),
+        GAP.sample_opt(flowing.clone().map(|s| s.longest_gap).max()),
+        TRACKS.sample_opt(seen.played.map(|_| flowing.count())),
+    ]
+}
+
+fn describe_tracks(seen: &Seen) -> String {
+    let track = |track: &Track| {
+        let codec = track.codec.as_deref().unwrap_or(&track.kind);
+        let resolution = track.resolution.map(|r| format!(" {}x{}", r.width, r.height)).unwrap_or_default();
+        let rate = track.frame_rate.map(|rate| format!(" {rate} fps")).unwrap_or_default();
+        format!("{codec}{resolution}{rate}")
+    };
+    seen.tracks.iter().map(track).collect::<Vec<_>>().join(" + ")
+}
+
+fn headline(seen: &Seen) -> String {
+    let mut parts = Vec::new();
+    if !seen.tracks.is_empty() {
+        parts.push(describe_tracks(seen));
+    }
+    for sample in samples(seen) {
+        let (Some(value), field) = (sample.value, sample.field) else { continue };
+        match field.id {
+            "bitrate" => parts.push(field.unit.human(value)),
+            "first_media" => parts.push(format!("first RTP after {}", field.unit.human(value))),
+            "loss" => parts.push(format!("loss {}", field.unit.human(value))),
+            _ => {}
+        }
+    }
+    if let Some(transport) = seen.transport {
+        parts.push(format!("over {transport}"));
+    }
+    parts.join(", ")
+}
+
+fn details(url: &str, seen: &Seen) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(server) = &seen.server {
+        lines.push(format!("server: {server}"));
+    }
+    if seen.redirects > 0 && seen.url != url {
+        lines.push(format!("redirected to: {}", seen.url));
+    }
+    if !seen.tracks.is_empty() {
+        lines.push(format!("kind: {}", if seen.live { "live" } else { "on demand" }));
+    }
+    for (track, s) in seen.statistics() {
+        let jitter = s.jitter.map_or_else(|| "unknown".to_owned(), |j| Unit::Seconds.human(j.into()));
+        lines.push(format!(
+            "{}: {} packets, {} lost, {} lost at the start, {} reordered, {} twice, jitter {jitter}, longest gap {}",
+            track.kind,
+            s.received,
+            s.missing,
+            s.head_missing,
+            s.reordered,
+            s.duplicates,
+            Unit::Seconds.human(s.longest_gap.into()),
+        ));
+    }
+    lines
+}
