@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::{Fault, Sample, State};
+use crate::{Fault, Sample, State, Value};
 
 /// Something that is not well, in a sentence for a tired person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,19 +134,16 @@ impl Outcome {
         self.findings.push(Finding { fault, state, subject: String::new(), text: text.into() });
     }
 
-    /// Adds a sample, and the finding that its thresholds raise: `bit rate 12 kbit/s is not 100000 <= bitrate`.
+    /// Adds a sample, and the finding that its thresholds raise: `bit rate is 12.0 kbit/s, expected at least 96.0 kbit/s`.
     pub fn judge(&mut self, sample: Sample, fault: &'static Fault) {
         let (field, thresholds) = (sample.field, sample.thresholds);
         if let Some(value) = sample.value {
             let state = thresholds.judge(value.as_f64());
             let range = if state == State::Critical { thresholds.critical } else { thresholds.warning };
             if let (true, Some(range)) = (state != State::Ok, range) {
-                let text = format!(
-                    "{} is {}, expected {}",
-                    field.label,
-                    field.unit.human(value),
-                    range.explain(&sample.label())
-                );
+                let human = |value| field.unit.human(value);
+                let expected = range.expected(|end| human(Value::Number(end)));
+                let text = format!("{} is {}, expected {expected}", field.label, human(value));
                 self.findings.push(Finding { fault, state, subject: sample.instance.clone(), text });
             }
         }

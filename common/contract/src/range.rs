@@ -82,6 +82,20 @@ impl Range {
         self.inside
     }
 
+    /// What was expected, in words, with each end put into words by `say`: `at least 96.0 kbit/s`.
+    pub fn expected(&self, say: impl Fn(f64) -> String) -> String {
+        match (self.start.is_finite(), self.end.is_finite(), self.inside) {
+            (false, false, _) => "a number".to_owned(),
+            (true, false, false) => format!("at least {}", say(self.start)),
+            (true, false, true) => format!("less than {}", say(self.start)),
+            (false, true, false) => format!("at most {}", say(self.end)),
+            (false, true, true) => format!("more than {}", say(self.end)),
+            (true, true, false) if self.start == 0.0 => format!("at most {}", say(self.end)),
+            (true, true, false) => format!("{} to {}", say(self.start), say(self.end)),
+            (true, true, true) => format!("less than {} or more than {}", say(self.start), say(self.end)),
+        }
+    }
+
     /// The condition under which there is no alert, in words: `10 <= listeners <= 20`.
     pub fn explain(&self, name: &str) -> String {
         let (start, end) = (number(self.start), number(self.end));
@@ -234,6 +248,16 @@ mod tests {
         assert_eq!(explain("~:10"), "listeners <= 10");
         assert_eq!(explain("@10:20"), "listeners < 10 or listeners > 20");
         assert_eq!(explain("5"), "0 <= listeners <= 5");
+    }
+
+    #[test]
+    fn a_finding_says_what_was_expected() {
+        let expected = |text: &str| text.parse::<Range>().expect(text).expected(|v| format!("{v} s"));
+        assert_eq!(expected("10"), "at most 10 s");
+        assert_eq!(expected("10:"), "at least 10 s");
+        assert_eq!(expected("~:10"), "at most 10 s");
+        assert_eq!(expected("5:10"), "5 s to 10 s");
+        assert_eq!(expected("@5:10"), "less than 5 s or more than 10 s");
     }
 
     #[test]

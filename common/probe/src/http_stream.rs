@@ -81,7 +81,7 @@ impl Heard {
     pub fn bitrate(&self) -> Option<f64> {
         let seconds = self.live_time.as_secs_f64();
         #[allow(clippy::cast_precision_loss, reason = "below BODY_MAX")]
-        (self.live_bytes > 0 && seconds >= 0.5).then(|| self.live_bytes as f64 * 8.0 / seconds)
+        (self.live_bytes > 0 && seconds >= 0.5).then(|| (self.live_bytes as f64 * 8.0 / seconds).round())
     }
 }
 

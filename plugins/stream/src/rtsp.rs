@@ -274,7 +274,7 @@ pub fn samples(seen: &Seen) -> Vec<Sample> {
     let share = |part: u64, whole: u64, scale: f64| part as f64 / whole as f64 * scale;
     let flowing = all.iter().filter(|s| s.received > 0);
     #[allow(clippy::cast_precision_loss, reason = "counts of a few seconds")]
-    let bitrate = (seconds > 0.0).then(|| sum(|s| s.bytes) as f64 * 8.0 / seconds);
+    let bitrate = (seconds > 0.0).then(|| (sum(|s| s.bytes) as f64 * 8.0 / seconds).round());
     vec![
         FIRST_MEDIA.sample_opt(seen.first_media),
         BITRATE.sample_opt(bitrate),
