@@ -70,12 +70,9 @@ pub fn run_check<C: Check>(binary: &'static str) -> ExitCode {
             return terminal::shown();
         }
         Err(error) => {
-            // clap's first paragraph says what is wrong; the usage below it is for people.
             let text = error.render().to_string();
-            let (what, usage_lines) = text.split_once("\n\n").unwrap_or((&text, ""));
-            let what = what.strip_prefix("error: ").unwrap_or(what);
-            let what: Vec<&str> = what.split_whitespace().collect();
-            return usage(what.join(" "), usage_lines);
+            let (what, rest) = first_paragraph(&text);
+            return usage(what, rest);
         }
     };
     let Cli { own, common } = cli;
@@ -96,6 +93,27 @@ pub fn run_check<C: Check>(binary: &'static str) -> ExitCode {
     }
     terminal::say(&text(&outcome, &common));
     ExitCode::from(outcome.state().exit_code())
+}
+
+/// Reads `words` as the options of the check `C`, as its command line would: a graph plugin takes the same options as the check
+/// whose measurement it draws.
+///
+/// # Errors
+/// E-USAGE, with clap's words.
+pub fn parse_options<C: Check>(words: &[String]) -> Result<(C::Args, Common), Problem> {
+    let argv = std::iter::once(OsString::from("options")).chain(words.iter().map(OsString::from)).collect();
+    let usage =
+        |error: clap::Error| Problem::new(&fault::USAGE, first_paragraph(&error.render().to_string()).0);
+    let Cli { own, common } = parse::<C>(argv, "options").map_err(usage)?;
+    C::validate(&own)?;
+    Ok((own, common))
+}
+
+/// clap's first paragraph on one line, which says what is wrong, and the rest, which is for people.
+fn first_paragraph(text: &str) -> (String, &str) {
+    let (what, rest) = text.split_once("\n\n").unwrap_or((text, ""));
+    let words: Vec<&str> = what.strip_prefix("error: ").unwrap_or(what).split_whitespace().collect();
+    (words.join(" "), rest)
 }
 
 fn parse<C: Check>(argv: Vec<OsString>, binary: &'static str) -> Result<Cli<C::Args>, clap::Error> {

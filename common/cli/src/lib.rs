@@ -13,7 +13,7 @@ mod net;
 mod options;
 mod terminal;
 
-pub use check::{Check, run_check};
+pub use check::{Check, parse_options, run_check};
 pub use graph::{Env, Graphs, run_graph};
 pub use limits::{Limits, metrics_help};
 #[cfg(feature = "net")]

@@ -119,9 +119,10 @@ fn field(out: &mut String, row: &Row) {
     attribute(
         "draw",
         match field.draw {
-            Draw::Line => "LINE1",
-            Draw::Area => "AREA",
             Draw::Stack => "AREASTACK",
+            // Of several areas only the last would be seen.
+            Draw::Area if row.instance.is_empty() => "AREA",
+            Draw::Area | Draw::Line => "LINE1",
         },
     );
     let scaled = |bound: Option<f64>| bound.map(|b| Value::Number(b * field.munin_scale).to_string());

@@ -6,12 +6,17 @@
 #![forbid(unsafe_code)]
 
 mod deadline;
+pub mod state;
 pub use deadline::Deadline;
 
 #[cfg(feature = "net")]
 mod addresses;
 #[cfg(feature = "net")]
 mod connect;
+#[cfg(feature = "net")]
+pub mod dns;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(feature = "net")]
 pub mod http_stream;
 #[cfg(feature = "net")]
@@ -21,6 +26,8 @@ pub mod rtsp;
 #[cfg(feature = "net")]
 mod run;
 #[cfg(feature = "net")]
+pub mod squid;
+#[cfg(feature = "net")]
 mod tls;
 #[cfg(feature = "net")]
 mod trace;
@@ -29,5 +36,5 @@ mod trace;
 pub use {
     addresses::{Addresses, every_address},
     connect::Conn,
-    run::{Family, NetOptions, Probe, block_on},
+    run::{Family, NetOptions, Probe, block_on, together},
 };

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+#[cfg(feature = "http")]
+use std::time::Instant;
 
 use weir_contract::{Fault, Outcome, Phase, Problem, fault};
 
@@ -136,6 +138,21 @@ impl Probe {
         Some(phases.sum())
     }
 
+    /// Records a phase that something else has timed.
+    #[cfg(feature = "http")]
+    pub(crate) fn add_phase(&self, name: &'static str, began: Instant, ended: Instant) {
+        let start = self.deadline.instant() - self.deadline.timeout();
+        let since_start = |moment: Instant| moment.saturating_duration_since(start);
+        let mut trace = self.trace.borrow_mut();
+        let phase = trace.begin(name, since_start(began));
+        trace.end(phase, since_start(ended));
+    }
+
+    /// Waits, but not beyond the deadline.
+    pub async fn pause(&self, time: Duration) {
+        tokio::time::sleep(time.min(self.deadline.remaining())).await;
+    }
+
     /// Moves phases and transcript to the end of those of `outcome`.
     pub fn finish(self, outcome: &mut Outcome) {
         let trace = self.trace.into_inner();
@@ -159,6 +176,12 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Problem> {
         Ok(runtime) => Ok(runtime.block_on(work)),
         Err(error) => Err(Problem::new(&fault::INTERNAL, format!("no event queue: {error}"))),
     }
+}
+
+/// Runs many pieces of work on this thread, at most `limit` at a time; the results are in the order of the work.
+pub async fn together<F: Future>(limit: usize, work: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    use futures_util::StreamExt;
+    futures_util::stream::iter(work).buffered(limit.max(1)).collect().await
 }
 
 /// A text that a server cannot guess, for Digest's `cnonce`: the randomness of a fresh hash map's keys.

@@ -61,6 +61,11 @@ fn listen_time(text: &str) -> Result<Duration, String> {
 }
 
 impl StreamArgs {
+    /// A probe with these options, whose time begins now.
+    pub fn probe(&self, common: &Common) -> Probe {
+        self.net.probe(common)
+    }
+
     fn thresholds(&self, field: &'static Field) -> Thresholds {
         let default = match field.id {
             "bitrate" => {
@@ -101,13 +106,17 @@ impl Check for HttpStream {
 
     fn run(args: &StreamArgs, common: &Common) -> Outcome {
         let url = args.url.url();
-        block_on(check(args, args.net.probe(common)))
+        block_on(check(args, args.probe(common)))
             .and_then(|result| result)
             .unwrap_or_else(|problem| Outcome::failed(SERVICE, url, problem))
     }
 }
 
-async fn check(args: &StreamArgs, probe: Probe) -> Result<Outcome, Problem> {
+/// Looks at the stream and judges it.
+///
+/// # Errors
+/// Options that cannot be meant, a password file that cannot be read.
+pub async fn check(args: &StreamArgs, probe: Probe) -> Result<Outcome, Problem> {
     let target = Target::parse(args.url.url(), &["http", "https"])?;
     let credentials = target.credentials(&args.credentials)?;
     let options =

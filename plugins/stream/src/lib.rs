@@ -1,6 +1,8 @@
 //! Stream probes: does media flow, past the burst, over time?
 
+pub mod channel;
 pub mod fields;
+pub mod graph;
 pub mod http_stream;
 pub mod rtsp;
 pub mod target;

@@ -74,6 +74,11 @@ pub struct RtspArgs {
 }
 
 impl RtspArgs {
+    /// A probe with these options, whose time begins now.
+    pub fn probe(&self, common: &Common) -> Probe {
+        self.net.probe(common)
+    }
+
     fn thresholds(&self, field: &'static Field) -> Thresholds {
         let default = match field.id {
             "bitrate" => {
@@ -117,13 +122,17 @@ impl Check for Rtsp {
     }
 
     fn run(args: &RtspArgs, common: &Common) -> Outcome {
-        block_on(check(args, args.net.probe(common)))
+        block_on(check(args, args.probe(common)))
             .and_then(|result| result)
             .unwrap_or_else(|problem| Outcome::failed(SERVICE, args.url.url(), problem))
     }
 }
 
-async fn check(args: &RtspArgs, probe: Probe) -> Result<Outcome, Problem> {
+/// Looks at the stream and judges it.
+///
+/// # Errors
+/// Options that cannot be meant, a password file that cannot be read.
+pub async fn check(args: &RtspArgs, probe: Probe) -> Result<Outcome, Problem> {
     let target = Target::parse(args.url.url(), &["rtsp", "rtsps"])?;
     let credentials = target.credentials(&args.credentials)?;
     let delivery = match args.transport {

@@ -1,0 +1,192 @@
+//! Channels: a name, a URL, and the options of the check that fits the URL. One line in one file adds one.
+
+use std::path::Path;
+
+use weir_cli::{Check, Common, parse_options};
+use weir_contract::text::redact;
+use weir_contract::{Field, Outcome, Problem, Thresholds, fault};
+
+use crate::http_stream::{self, HttpStream, StreamArgs};
+use crate::rtsp::{self, Rtsp, RtspArgs};
+
+/// Where channels are listed unless something else is said.
+pub const CHANNELS_FILE: &str = "/etc/weir/channels";
+/// A channels file is read up to here.
+const FILE_MAX: usize = 1 << 20;
+
+/// One channel of the platform.
+#[derive(Debug)]
+pub struct Channel {
+    /// Its name for links and fields: letters, digits, `.`, `_` and `-`.
+    pub name: String,
+    /// Its URL, without credentials.
+    pub url: String,
+    watcher: Watcher,
+    common: Common,
+}
+
+/// The check that fits the URL, with its options.
+#[derive(Debug)]
+enum Watcher {
+    Rtsp(Box<RtspArgs>),
+    Http(Box<StreamArgs>),
+}
+
+impl Channel {
+    /// A channel from its name and the words of a check's command line: the URL first, then options.
+    ///
+    /// # Errors
+    /// E-USAGE with the channel's name.
+    pub fn new(name: &str, words: &[String]) -> Result<Self, Problem> {
+        let wrong = |what: String| Problem::new(&fault::USAGE, format!("channel {name}: {what}"));
+        let Some(url) = words.first() else { return Err(wrong("its URL is missing".to_owned())) };
+        let (scheme, _) =
+            url.split_once("://").ok_or_else(|| wrong(format!("`{}` is no URL", redact(url))))?;
+        let (watcher, common) = match scheme {
+            "rtsp" | "rtsps" => {
+                parse::<Rtsp>(words).map(|(args, common)| (Watcher::Rtsp(Box::new(args)), common))
+            }
+            "http" | "https" => {
+                parse::<HttpStream>(words).map(|(args, common)| (Watcher::Http(Box::new(args)), common))
+            }
+            _ => return Err(wrong(format!("nobody here speaks {scheme}: use rtsp, rtsps, http or https"))),
+        }
+        .map_err(|problem| wrong(problem.text))?;
+        Ok(Self { name: name.to_owned(), url: redact(url).into_owned(), watcher, common })
+    }
+
+    /// Looks at the channel as its check would.
+    pub async fn check(&self) -> Outcome {
+        let (service, result) = match &self.watcher {
+            Watcher::Rtsp(args) => (Rtsp::SERVICE, rtsp::check(args, args.probe(&self.common)).await),
+            Watcher::Http(args) => {
+                (HttpStream::SERVICE, http_stream::check(args, args.probe(&self.common)).await)
+            }
+        };
+        result.unwrap_or_else(|problem| Outcome::failed(service, self.url.as_str(), problem))
+    }
+
+    /// What its options ask of `field`.
+    pub fn thresholds(&self, field: &'static Field) -> Thresholds {
+        let table = match &self.watcher {
+            Watcher::Rtsp(args) => Rtsp::thresholds(args),
+            Watcher::Http(args) => HttpStream::thresholds(args),
+        };
+        table
+            .into_iter()
+            .find(|(own, _)| own.id == field.id)
+            .map(|(_, thresholds)| thresholds)
+            .unwrap_or_default()
+    }
+}
+
+fn parse<C: Check>(words: &[String]) -> Result<(C::Args, Common), Problem> {
+    parse_options::<C>(words)
+}
+
+/// Reads a channels file: `NAME URL [OPTIONS]` a line, `#` begins a comment. `defaults` are options for all, before each one's own.
+///
+/// # Errors
+/// E-USAGE or E-PERMISSION with file and line.
+pub fn read(file: &Path, defaults: &[String]) -> Result<Vec<Channel>, Problem> {
+    let unreadable = |error: std::io::Error| {
+        let fault = if error.kind() == std::io::ErrorKind::PermissionDenied {
+            &fault::PERMISSION
+        } else {
+            &fault::USAGE
+        };
+        Problem::new(fault, format!("cannot read the channels file {}: {error}", file.display()))
+    };
+    let text = std::fs::read_to_string(file).map_err(unreadable)?;
+    if text.len() > FILE_MAX {
+        return Err(Problem::new(
+            &fault::USAGE,
+            format!("{} is larger than {FILE_MAX} bytes", file.display()),
+        ));
+    }
+    parse_file(&text, defaults).map_err(|mut problem| {
+        problem.text = format!("{} {}", file.display(), problem.text);
+        problem
+    })
+}
+
+fn parse_file(text: &str, defaults: &[String]) -> Result<Vec<Channel>, Problem> {
+    let mut channels: Vec<Channel> = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let wrong = |what: &str| Problem::new(&fault::USAGE, format!("line {}: {what}", number + 1));
+        let mut words = split(line).map_err(wrong)?;
+        if words.is_empty() {
+            continue;
+        }
+        let name = words.remove(0);
+        if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) {
+            return Err(wrong(&format!(
+                "`{name}` is no channel name: use letters, digits, `.`, `_` and `-`"
+            )));
+        }
+        if channels.iter().any(|channel| channel.name == name) {
+            return Err(wrong(&format!("there is a channel `{name}` already")));
+        }
+        words.splice(1.min(words.len())..1.min(words.len()), defaults.iter().cloned());
+        channels.push(Channel::new(&name, &words).map_err(|problem| wrong(&problem.text))?);
+    }
+    Ok(channels)
+}
+
+/// Splits a line into words at blanks; quotes keep blanks together, `#` at the start of a word begins a comment.
+///
+/// # Errors
+/// A quote without its end.
+pub fn split(line: &str) -> Result<Vec<String>, &'static str> {
+    let mut words = Vec::new();
+    let mut rest = line.trim_start();
+    while !rest.is_empty() && !rest.starts_with('#') {
+        let mut word = String::new();
+        while let Some(c) = rest.chars().next().filter(|c| !c.is_whitespace()) {
+            rest = &rest[c.len_utf8()..];
+            if matches!(c, '"' | '\'') {
+                let end = rest.find(c).ok_or("a quote lacks its end")?;
+                word.push_str(&rest[..end]);
+                rest = &rest[end + 1..];
+            } else {
+                word.push(c);
+            }
+        }
+        words.push(word);
+        rest = rest.trim_start();
+    }
+    Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_a_channel() {
+        let text = "# radio\nnews http://radio.example.net/news.mp3 --expect-title \"The News\"\n\n\
+                    tv rtsp://u:secret@tv.example.net/1 -w loss=3 # sfo\n";
+        let channels = parse_file(text, &["-t".to_owned(), "5".to_owned()]).expect("two channels");
+        let names: Vec<&str> = channels.iter().map(|c| c.name.as_str()).collect();
+        assert_eq!(names, ["news", "tv"]);
+        assert_eq!(channels[1].url, "rtsp://***@tv.example.net/1");
+        let loss = channels[1].thresholds(&crate::fields::LOSS);
+        assert_eq!(loss.warning.map(|r| r.to_string()).as_deref(), Some("3"));
+        assert_eq!(channels[0].common.timeout.as_secs(), 5);
+    }
+
+    #[test]
+    fn errors_name_the_line() {
+        for (text, expected) in [
+            ("\nnews", "line 2: channel news: its URL is missing"),
+            ("a mms://h/x", "line 1: channel a: nobody here speaks mms"),
+            ("a/b http://h/", "line 1: `a/b` is no channel name"),
+            ("a http://h/\na http://h/", "line 2: there is a channel `a` already"),
+            ("a http://h/ --frob", "line 1: channel a: unexpected argument '--frob' found"),
+            ("a http://h/ \"x", "line 1: a quote lacks its end"),
+        ] {
+            let error = parse_file(text, &[]).expect_err(text).text;
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! What was seen of a channel: facts without an opinion.
+
+use std::time::Duration;
+
+use weir_contract::Problem;
+use weir_wire::hls::{Edge, MediaPlaylist, RenditionType};
+use weir_wire::media::Container;
+
+use super::freshness::Freshness;
+
+/// All that one run learnt.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// The URL of the first playlist, after redirects.
+    pub url: String,
+    /// The redirects that led to it.
+    pub redirects: usize,
+    /// The master playlist; `None` when the URL names a media playlist.
+    pub master: Option<Master>,
+    /// Every media playlist: variants first, then renditions.
+    pub tracks: Vec<Track>,
+}
+
+/// What a master playlist names.
+#[derive(Clone, Debug, Default)]
+pub struct Master {
+    /// Different variant playlists.
+    pub variants: usize,
+    /// Different playlists of renditions.
+    pub renditions: usize,
+    /// What is wrong with it.
+    pub flaws: Vec<String>,
+    /// Playlists beyond the limit, which were not looked at.
+    pub skipped: usize,
+}
+
+/// What a media playlist is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Named by the URL itself.
+    Channel,
+    /// A variant of a master playlist.
+    Variant,
+    /// An alternative rendition.
+    Rendition(RenditionType),
+}
+
+/// One media playlist and what it leads to.
+#[derive(Clone, Debug)]
+pub struct Track {
+    /// For people: `variant 640x360, 640.0 kbit/s`.
+    pub name: String,
+    /// Its URL, after redirects once it was fetched.
+    pub url: String,
+    /// What it is for.
+    pub role: Role,
+    /// The peak bit rate that the master playlist announces, bit/s.
+    pub bandwidth: Option<u64>,
+    /// The average bit rate that it announces, bit/s.
+    pub average_bandwidth: Option<u64>,
+    /// Why the playlist could not be had or read.
+    pub problem: Option<Problem>,
+    /// The newest playlist.
+    pub playlist: Option<MediaPlaylist>,
+    /// Each look at it, the first one first.
+    pub looks: Vec<Look>,
+    /// What the looks tell; `None` for a playlist that is not live.
+    pub freshness: Option<Freshness>,
+    /// Segments, parts, keys and initialization sections that were fetched.
+    pub pieces: Vec<Piece>,
+    /// The test of blocking reload, when the playlist offers it.
+    pub blocking: Option<Blocking>,
+}
+
+impl Track {
+    /// A media playlist that has not been looked at.
+    pub fn new(name: String, url: String, role: Role) -> Self {
+        Self {
+            name,
+            url,
+            role,
+            bandwidth: None,
+            average_bandwidth: None,
+            problem: None,
+            playlist: None,
+            looks: Vec::new(),
+            freshness: None,
+            pieces: Vec::new(),
+            blocking: None,
+        }
+    }
+
+    /// The piece of this kind that came.
+    pub fn piece(&self, kind: PieceKind) -> Option<&Piece> {
+        self.pieces.iter().find(|piece| piece.kind == kind && piece.problem.is_none())
+    }
+
+    /// Bits per second of the newest segment; `None` for segments too short to say.
+    pub fn bitrate(&self) -> Option<f64> {
+        let target = self.playlist.as_ref()?.target_duration?;
+        let newest = self.piece(PieceKind::NewestSegment)?;
+        // RFC 8216 section 4.1 leaves out segments of less than half the target duration.
+        (newest.duration >= target / 2.0).then(|| newest.bytes as f64 * 8.0 / newest.duration)
+    }
+
+    /// Whether playlist and media could be had.
+    pub fn plays(&self) -> bool {
+        self.problem.is_none() && self.pieces.iter().all(|piece| piece.problem.is_none())
+    }
+}
+
+/// What one look at a media playlist says about time. All moments are Unix seconds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Look {
+    /// When it came, by our clock.
+    pub at: f64,
+    /// When it came, by the server's clock: `Date` and `Age`.
+    pub server: Option<f64>,
+    /// `Last-Modified`
+    pub modified: Option<f64>,
+    /// Where it ends.
+    pub edge: Edge,
+    /// When its newest media ends: `EXT-X-PROGRAM-DATE-TIME`.
+    pub edge_time: Option<f64>,
+    /// `EXT-X-TARGETDURATION`, seconds.
+    pub target_duration: Option<f64>,
+}
+
+/// What a fetched piece is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PieceKind {
+    /// The segment at the live edge.
+    NewestSegment,
+    /// The oldest segment that is listed.
+    OldestSegment,
+    /// The newest part of low-latency HLS.
+    NewestPart,
+    /// `EXT-X-MAP`
+    Map,
+    /// `EXT-X-KEY`
+    Key,
+}
+
+impl PieceKind {
+    /// For people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NewestSegment => "newest segment",
+            Self::OldestSegment => "oldest segment",
+            Self::NewestPart => "newest part",
+            Self::Map => "initialization section",
+            Self::Key => "key",
+        }
+    }
+}
+
+/// One thing that a media playlist leads to.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// What it is.
+    pub kind: PieceKind,
+    /// Where it is.
+    pub url: String,
+    /// How long it plays, seconds; 0 for what does not play.
+    pub duration: f64,
+    /// Why it could not be had.
+    pub problem: Option<Problem>,
+    /// What is wrong with what came.
+    pub flaw: Option<String>,
+    /// Its bytes.
+    pub bytes: u64,
+    /// From the request to the last byte.
+    pub took: Duration,
+    /// When its first byte came, since the start of the check.
+    pub first_byte: Option<Duration>,
+    /// What it is; `None` when it is encrypted or no media.
+    pub container: Option<Container>,
+}
+
+impl Piece {
+    /// Download time against duration.
+    pub fn ratio(&self) -> Option<f64> {
+        (self.duration > 0.0 && self.problem.is_none()).then(|| self.took.as_secs_f64() / self.duration)
+    }
+}
+
+/// The test of `CAN-BLOCK-RELOAD`: a request for what is not there yet is answered when it is there.
+#[derive(Clone, Debug)]
+pub struct Blocking {
+    /// Sequence number and part that were asked for.
+    pub wanted: (u64, u64),
+    /// How long the answer took.
+    pub took: Duration,
+    /// Whether the answer held it.
+    pub came: bool,
+    /// Why there was no answer.
+    pub problem: Option<Problem>,
+}
