@@ -305,8 +305,10 @@ mod tests {
     #[test]
     fn md5_sess_mixes_the_nonces_into_the_secret() {
         // Computed with `printf | md5sum` from RFC 7616 section 3.4.2.
-        let challenge = r#"Digest realm="r", nonce="n", algorithm=MD5-sess, qop=auth"#;
-        let header = answer(mufasa("p"), challenge, "GET", "/", "c");
+        let challenge = r#"Digest realm="r", nonce="n", algorithm=MD5-sess"#;
+        assert!(answer(mufasa("p"), challenge, "GET", "/", "c").contains(r#"cnonce="c""#));
+        let challenge = format!("{challenge}, qop=auth");
+        let header = answer(mufasa("p"), &challenge, "GET", "/", "c");
         assert!(header.contains(r#"response="116d72042b1af15756be6d603b36e7e7""#), "{header}");
     }
 
@@ -351,6 +353,11 @@ mod tests {
         assert_eq!(parsed[2].get("Realm"), Some(r#"a, b="c""#));
         assert_eq!((parsed[2].get("nonce"), parsed[2].is_stale()), (Some("n"), true));
         assert_eq!((parsed[3].get("realm"), parsed[3].is_stale()), (Some("x=y"), false));
+        assert_eq!(
+            Challenge::parse(r"Basic realm=a\, Digest nonce=n").len(),
+            2,
+            "no escape outside of quotes"
+        );
     }
 
     #[test]

@@ -157,6 +157,7 @@ mod tests {
             headers.push(name, value);
             assert!(headers.encode(&mut Vec::new()).is_err(), "{name:?} {value:?}");
         }
+        assert_eq!(check_line("A", "b\tc \u{e9}"), Ok(()));
         assert!(check_word("URL", "rtsp://example.org/a b").is_err());
         assert!(check_word("URL", "").is_err());
     }

@@ -3,7 +3,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use weir_wire::auth::{Authenticator, Challenge, Credentials};
-use weir_wire::rtsp::{Decoder, Message, Method, RtpInfo, RtspError, Session, Transport, allows, base_url, resolve};
+use weir_wire::rtsp::{
+    Decoder, Message, Method, RtpInfo, RtspError, Session, Transport, allows, base_url, resolve,
+};
 
 fuzz_target!(|data: &[u8]| {
     let (cut, data) = data.split_first().map_or((0, data), |(cut, rest)| (usize::from(*cut), rest));
@@ -13,7 +15,9 @@ fuzz_target!(|data: &[u8]| {
     for message in whole.0 {
         let Message::Response(response) = message else { continue };
         let credentials = Credentials { user: "user".into(), password: "secret".into() };
-        if let Ok(mut authenticator) = Authenticator::new(credentials, response.headers.all("WWW-Authenticate")) {
+        if let Ok(mut authenticator) =
+            Authenticator::new(credentials, response.headers.all("WWW-Authenticate"))
+        {
             authenticator.authorization("DESCRIBE", "rtsp://example.org/", "0");
         }
         let base = base_url(&response.headers, "rtsp://example.org/live");

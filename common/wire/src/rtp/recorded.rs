@@ -77,6 +77,18 @@ fn the_head_is_missing_when_the_announced_packet_is_not_the_first() {
 }
 
 #[test]
+fn a_restart_keeps_the_missing_head_and_has_none_itself() {
+    let mut reception = Reception::new(None);
+    reception.announce(Some(7));
+    for sequence in [10, 11, 40000, 40001] {
+        reception.record(&packet(1, sequence, 0), Duration::ZERO);
+    }
+    reception.announce(Some(39990));
+    let s = reception.statistics(Duration::ZERO);
+    assert_eq!((s.restarts, s.head_missing), (1, 3));
+}
+
+#[test]
 fn a_new_sender_takes_over_without_losing_the_count() {
     let s = receive([(1, 10), (1, 11), (1, 13), (2, 500), (2, 501), (2, 503)]);
     assert_eq!((s.ssrc, s.ssrc_changes, s.restarts, s.stray), (Some(2), 1, 0, 0));

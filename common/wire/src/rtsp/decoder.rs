@@ -193,8 +193,7 @@ fn text_message(buf: &[u8], searched: usize, at: u64) -> Result<Step, RtspError>
     };
     let start_line = StartLine::parse(text(line).trim_end()).ok_or_else(not_rtsp)?;
 
-    // From the line end on, because a message may have no header at all.
-    let Some(head) = head_end(buf, searched.max(line_end)).filter(|&head| head <= MAX_HEAD) else {
+    let Some(head) = head_end(buf, searched).filter(|&head| head <= MAX_HEAD) else {
         return if buf.len() < MAX_HEAD { Ok(Step::NeedsHead) } else { Err(RtspError::HeadTooLarge { at }) };
     };
     let headers = Headers::parse(rest.get(1..head - line_end).unwrap_or_default());

@@ -260,7 +260,9 @@ mod tests {
     #[test]
     fn rtp_info_urls_may_hold_commas_and_semicolons() {
         assert_eq!(
-            RtpInfo::parse("url=rtsp://192.0.2.1/a;b=1,c?d=e,f/track1;rtptime=2;seq=1,url=track2 ;seq=70000"),
+            RtpInfo::parse(
+                "url=rtsp://192.0.2.1/a;b=1,c?d=e,f/track1;rtptime=2;seq=1;,url=track2 ;seq=70000"
+            ),
             [info("rtsp://192.0.2.1/a;b=1,c?d=e,f/track1", Some(1), Some(2)), info("track2", None, None)]
         );
         assert_eq!(RtpInfo::parse("seq=1"), []);

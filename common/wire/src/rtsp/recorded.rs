@@ -187,8 +187,12 @@ fn another_protocol_is_refused_at_its_first_line() {
 #[test]
 fn an_error_names_the_place_and_stays() {
     let mut decoder = Decoder::default();
-    decoder.push(b"$\0\0\x01xRTSP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nbodyRTSP/1.0 200 OK\r\n\r\n");
-    while let Ok(Some(_)) = decoder.next_message() {}
+    for piece in
+        [b"$\0\0\x01x".as_slice(), b"RTSP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nbodyRTSP/1.0 200 OK\r\n\r\n"]
+    {
+        decoder.push(piece);
+        while let Ok(Some(_)) = decoder.next_message() {}
+    }
     let error = decoder.next_message().unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -217,6 +221,8 @@ fn endless_heads_are_cut_off() {
     let line = b"X-Padding: 0123456789\r\n".as_slice();
     let head = std::iter::once(b"RTSP/1.0 200 OK\r\n".as_slice()).chain(std::iter::repeat_n(line, 4000));
     assert_eq!(decode(head), Err(RtspError::HeadTooLarge { at: 0 }));
+    let at_once = [b"RTSP/1.0 200 OK\r\n", line.repeat(4000).as_slice(), b"\r\n"].concat();
+    assert_eq!(decode([at_once.as_slice()]), Err(RtspError::HeadTooLarge { at: 0 }));
     let endless_line = std::iter::repeat_n(b"RTSP/1.0 ".as_slice(), 1000);
     assert!(matches!(decode(endless_line), Err(RtspError::NotRtsp { .. })));
 }

@@ -62,6 +62,9 @@ fn encoders_describe_their_pictures_and_sound() {
         (recorded!("ffmpeg-h264-960x540-yuv422-10bit"), "video H264 90000 960x540"),
         (recorded!("ffmpeg-h265-1920x1080"), "video H265 90000 1920x1080"),
         (recorded!("ffmpeg-h265-854x480-10bit"), "video H265 90000 854x480"),
+        (recorded!("ffmpeg-h264-1920x1080-interlaced"), "video H264 90000 1920x1080"),
+        (recorded!("ffmpeg-h265-1280x720-temporal-layers"), "video H265 90000 1280x720"),
+        (recorded!("ffmpeg-h265-1282x722-yuv422"), "video H265 90000 1282x722"),
         (recorded!("ffmpeg-mpv-static"), "video MPV 90000"),
         (recorded!("ffmpeg-jpeg-static"), "video JPEG 90000"),
         (recorded!("ffmpeg-pcmu-static"), "audio PCMU 8000 8000 Hz 1 ch"),
@@ -185,6 +188,34 @@ fn too_much_of_anything_is_refused() {
     }
     let wide = sdp(format!("m=audio 0 RTP/AVP{}\n", " 0".repeat(500)).as_bytes());
     assert_eq!(wide.media[0].formats.len(), MAX_FORMATS);
+}
+
+#[test]
+fn scaling_lists_and_order_cycles_are_passed_over() {
+    // Written bit by bit after ITU-T H.264, 7.3.2.1.1: no encoder at hand sends these.
+    let (zero, eight) = ("1", "0001001");
+    let list_16 = format!("1{}", zero.repeat(16));
+    let list_64 = format!("1{}", zero.repeat(64));
+    let list_ended_by_minus_8 = "1000010001";
+    let bits = [
+        "11110100 00000000 00011110", // profile 244, level 30
+        "1 00100 0 1 1 0 1",          // id; chroma 3, one plane; depths; scaling lists follow
+        &list_16,
+        list_ended_by_minus_8,
+        "0000",
+        &list_64,
+        "0000",
+        &list_64,
+        "1 010 0 1 1 011 00110 00111", // frame numbers; order type 1 with a cycle of two, +3 and -3
+        "1 0 00000101000 000010111 1 0", // 40 by 23 macroblocks, frames only
+        "1 1 1 1",
+        eight,
+        "0 1",
+    ];
+    let bits: Vec<u8> = bits.concat().bytes().filter(|b| *b != b' ').map(|b| b - b'0').collect();
+    let bytes = bits.chunks(8).map(|bits| bits.iter().enumerate().map(|(n, bit)| bit << (7 - n)).sum());
+    let nal: Vec<u8> = std::iter::once(0x67).chain(bytes).collect();
+    assert_eq!(h264_resolution(&nal).map(|r| r.to_string()).as_deref(), Some("640x360"));
 }
 
 #[test]
