@@ -31,8 +31,8 @@ use thiserror::Error;
 pub const MAX_PLAYLIST: usize = 4 << 20;
 /// The longest line. Keys in `data:` URIs take tens of kilobytes.
 pub const MAX_LINE: usize = 64 << 10;
-/// The most segments and parts: a day of segments of two seconds.
-pub const MAX_SEGMENTS: usize = 50_000;
+/// The most segments and parts, 18 hours of segments of two seconds; as structs they take 6 MB.
+pub const MAX_SEGMENTS: usize = 32_768;
 /// The most variants, and the most renditions, of a master playlist; also of hints and reports of a media playlist.
 pub const MAX_ENTRIES: usize = 1000;
 /// The most keys in force at once: one for each DRM system.

@@ -200,6 +200,8 @@ mod tests {
         assert_eq!((content.len(), end), (1334, Ok(())));
         let (_, _, end) = decode(framing, &bytes[used..bytes.len() - 1], usize::MAX);
         assert_eq!(end, Err(BodyError::Truncated { offset: 1333 }));
+        assert_eq!(decode(Framing::Length(3), b"abcNEXT", 2), (b"abc".to_vec(), 3, Ok(())));
+        assert_eq!(decode(Framing::Length(0), b"NEXT", 2), (vec![], 0, Ok(())));
     }
 
     #[test]

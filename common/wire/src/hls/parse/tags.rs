@@ -19,7 +19,7 @@ impl Parser {
                 // Some write attributes between duration and comma.
                 let duration = duration.split_whitespace().next().unwrap_or_default();
                 let title = Some(title.trim().to_owned()).filter(|title| !title.is_empty());
-                // Negative in plain M3U: unknown. Not a word about it before this is known to be HLS.
+                // Plain M3U writes -1 for radio; a defect here, and forgotten when this turns out to be no HLS.
                 self.pending.inf = Some((self.seconds("EXTINF duration", duration).unwrap_or(0.0), title));
             }
             "-X-VERSION" => {
