@@ -1,8 +1,5 @@
 //! Taking the metadata blocks out of the audio, at any split of the input.
 
-/// The largest metadata block: 255 units of 16 bytes.
-const MAX_BLOCK: usize = 255 * 16;
-
 /// One piece of a deinterleaved stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part<'a> {
@@ -15,15 +12,15 @@ pub enum Part<'a> {
 
 #[derive(Debug, Clone, Copy)]
 enum State {
-    Audio { left: u32 },
+    Audio { left: usize },
     Length,
     Block { left: usize },
 }
 
-/// Splits a stream into audio and metadata. Holds at most one block (4,080 bytes).
+/// Splits a stream into audio and metadata. Holds at most one block: 255 units of 16 bytes, all that a length byte can say.
 #[derive(Debug, Clone)]
 pub struct Deinterleaver {
-    metaint: u32,
+    metaint: usize,
     state: State,
     block: Vec<u8>,
 }
@@ -31,6 +28,7 @@ pub struct Deinterleaver {
 impl Deinterleaver {
     /// For the `metaint` of a [`super::Station`]; 0 means that everything is audio.
     pub fn new(metaint: u32) -> Self {
+        let metaint = metaint as usize;
         Self { metaint, state: State::Audio { left: metaint }, block: Vec::new() }
     }
 
@@ -42,20 +40,16 @@ impl Deinterleaver {
         while !input.is_empty() {
             self.state = match self.state {
                 State::Audio { left } => {
-                    let audio = take(&mut input, left as usize);
+                    let audio = take(&mut input, left);
                     sink(Part::Audio(audio));
-                    // `audio` is no longer than `left`, a u32.
-                    match left.saturating_sub(u32::try_from(audio.len()).unwrap_or(left)) {
+                    match left - audio.len() {
                         0 => State::Length,
                         left => State::Audio { left },
                     }
                 }
                 State::Length => match usize::from(take(&mut input, 1)[0]) * 16 {
                     0 => State::Audio { left: self.metaint },
-                    left => {
-                        debug_assert!(left <= MAX_BLOCK);
-                        State::Block { left }
-                    }
+                    left => State::Block { left },
                 },
                 State::Block { left } => {
                     let piece = take(&mut input, left);
