@@ -208,7 +208,7 @@ fn split_unquoted(value: &str) -> impl Iterator<Item = &str> {
         let plain = !std::mem::take(&mut escaped);
         match c {
             '"' if plain => quoted = !quoted,
-            '\\' if plain && quoted => escaped = true,
+            '\\' if plain => escaped = true,
             _ => {}
         }
         c == ',' && !quoted

@@ -48,6 +48,8 @@ fn losses_late_packets_and_duplicates_are_told_apart() {
     let s = receive_one_sender([1, 2, 4, 3, 6, 6, 2]);
     assert_eq!((s.expected, s.received, s.lost), (6, 7, -1), "RFC 3550: duplicates hide a loss");
     assert_eq!((s.missing, s.reordered, s.duplicates), (1, 1, 2));
+    let s = receive_one_sender([1, 3000, 3001]);
+    assert_eq!((s.missing, s.restarts), (2998, 0), "a long loss is no restart");
 }
 
 #[test]
