@@ -21,7 +21,7 @@ impl Lab {
             .nginx()
             .with_main(&format!(
                 "load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
-rtmp {{ server {{ listen {listen}:{rtmp_port}; application live {{ live on;
+rtmp {{ access_log off; server {{ listen {listen}:{rtmp_port}; application live {{ live on;
   hls on; hls_path {folder}/hls; hls_fragment 1s; hls_playlist_length 5s;
   dash on; dash_path {folder}/dash; dash_fragment 1s; dash_playlist_length 5s; }} }} }}
 "

@@ -24,21 +24,23 @@ const HANGS: Duration = Duration::from_secs(45);
 pub struct Lab(Arc<Inner>);
 
 struct Inner {
-    title: String,
     network: Network, // dropped first: everybody has gone when the folder is removed
     folder: Folder,
     ports: AtomicU16,
 }
 
-struct Folder(PathBuf);
+struct Folder {
+    title: String,
+    path: PathBuf,
+}
 
 impl Drop for Folder {
     fn drop(&mut self) {
         if std::thread::panicking() || std::env::var_os("WEIR_LAB_KEEP").is_some() {
-            let _ =
-                writeln!(std::io::stderr(), "--- logs and configurations are kept in {}", self.0.display());
+            let (title, path) = (&self.title, self.path.display());
+            let _ = writeln!(std::io::stderr(), "--- {title}: logs and configurations are kept in {path}");
         } else {
-            let _ = fs::remove_dir_all(&self.0);
+            let _ = fs::remove_dir_all(&self.path);
         }
     }
 }
@@ -60,11 +62,11 @@ impl Lab {
     /// An empty lab. `title` names it in messages.
     pub fn new(title: &str) -> Result<Self> {
         let name = unique_name();
-        let folder = Folder(folder(&name));
-        fs::create_dir_all(&folder.0).with_context(|| format!("creating {}", folder.0.display()))?;
-        fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o755))?;
+        let folder = Folder { title: title.to_owned(), path: folder(&name) };
+        fs::create_dir_all(&folder.path).with_context(|| format!("creating {}", folder.path.display()))?;
+        fs::set_permissions(&folder.path, fs::Permissions::from_mode(0o755))?;
         let network = Network::create(&name)?;
-        Ok(Self(Arc::new(Inner { title: title.to_owned(), network, folder, ports: AtomicU16::new(0) })))
+        Ok(Self(Arc::new(Inner { network, folder, ports: AtomicU16::new(0) })))
     }
 
     /// A lab for the running test, or `None` after a loud line when the machine lacks one of the `needs` (names of
@@ -89,14 +91,9 @@ impl Lab {
         }
     }
 
-    /// The title given at its creation.
-    pub fn title(&self) -> &str {
-        &self.0.title
-    }
-
     /// Its folder: readable for everybody, removed at the end unless the test failed or `WEIR_LAB_KEEP` is set.
     pub fn dir(&self) -> &Path {
-        &self.0.folder.0
+        &self.0.folder.path
     }
 
     /// Creates `dir()/name`, which belongs to `user` if that is given.
