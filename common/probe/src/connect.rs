@@ -1,5 +1,6 @@
 //! TCP connections, plain or TLS, with errors that name the layer.
 
+use std::fmt::Display;
 use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
 
@@ -27,7 +28,7 @@ impl Probe {
     pub async fn connect(&self, address: SocketAddr) -> Result<Conn, Problem> {
         self.stage("connect", &fault::TCP_TIMEOUT, async {
             let stream =
-                TcpStream::connect(address).await.map_err(|error| connect_problem(address, &error))?;
+                TcpStream::connect(address).await.map_err(|error| connect_problem(&address, &error))?;
             // Requests are small and wait for answers: never let them wait for more to send.
             let _ = stream.set_nodelay(true);
             self.note(&format!("connected to {address}"));
@@ -37,7 +38,8 @@ impl Probe {
     }
 }
 
-fn connect_problem(address: SocketAddr, error: &Error) -> Problem {
+/// The problem that a failed connection to `address` tells of.
+pub(crate) fn connect_problem(address: &dyn Display, error: &Error) -> Problem {
     match error.kind() {
         ErrorKind::ConnectionRefused => {
             Problem::new(&fault::TCP_REFUSED, format!("{address} refuses connections"))
@@ -83,6 +85,14 @@ impl Conn {
             },
         };
         result.map_err(|error| closed(&error))
+    }
+
+    /// The DNS names in the server's certificate; none without TLS.
+    pub fn certificate_names(&self) -> Vec<String> {
+        let Self::Tls(stream) = self else { return Vec::new() };
+        let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let parsed = certificate.and_then(|der| webpki::EndEntityCert::try_from(der).ok());
+        parsed.iter().flat_map(|cert| cert.valid_dns_names()).map(str::to_owned).collect()
     }
 
     /// This end's address.

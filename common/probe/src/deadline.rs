@@ -15,9 +15,20 @@ impl Deadline {
         Self { began: Instant::now(), timeout }
     }
 
+    /// The same beginning, and an end `limit` from now when that is sooner.
+    #[must_use]
+    pub fn within(&self, limit: Duration) -> Self {
+        Self { began: self.began, timeout: self.timeout.min(self.elapsed() + limit) }
+    }
+
     /// Since the check began.
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed()
+    }
+
+    /// When `moment` was, counted from the start of the check.
+    pub fn since_start(&self, moment: Instant) -> Duration {
+        moment.saturating_duration_since(self.began)
     }
 
     /// What is left; zero when it has passed.

@@ -83,6 +83,12 @@ impl Probe {
         }
     }
 
+    /// A [`fork`](Self::fork) whose deadline comes after `limit`, when that is sooner: what follows it needs time too.
+    #[must_use]
+    pub fn fork_within(&self, limit: Duration) -> Self {
+        Self { deadline: self.deadline.within(limit), ..self.fork() }
+    }
+
     /// Runs one named stage of a probe: times it, and ends it when the deadline comes with `timeout`, a fault whose code ends in
     /// `-TIMEOUT` (or one that says what silence means at this stage).
     ///
@@ -141,11 +147,9 @@ impl Probe {
     /// Records a phase that something else has timed.
     #[cfg(feature = "http")]
     pub(crate) fn add_phase(&self, name: &'static str, began: Instant, ended: Instant) {
-        let start = self.deadline.instant() - self.deadline.timeout();
-        let since_start = |moment: Instant| moment.saturating_duration_since(start);
         let mut trace = self.trace.borrow_mut();
-        let phase = trace.begin(name, since_start(began));
-        trace.end(phase, since_start(ended));
+        let phase = trace.begin(name, self.deadline.since_start(began));
+        trace.end(phase, self.deadline.since_start(ended));
     }
 
     /// Waits, but not beyond the deadline.

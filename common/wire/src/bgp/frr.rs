@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::{Condition, Path, Prefix, ROWS_MAX, Session};
+use super::{Condition, Path, Prefix, ROWS_MAX, Roa, Session};
 
 /// A reply grows up to here.
 pub const REPLY_MAX: usize = 4 << 20;
@@ -129,6 +129,19 @@ fn path(prefix: Prefix, path: &Value, own: &str) -> Path {
         } else {
             Condition::Valid
         },
+    }
+}
+
+/// What the authorisations say about the path from `peer` in `show bgp ... PREFIX json`; bgpd shows it when it has an RPKI
+/// cache (`rpkiValidationState`).
+pub fn roa(prefix: &Value, peer: &str) -> Option<Roa> {
+    let mut paths = prefix["paths"].as_array().into_iter().flatten();
+    let path = paths.find(|path| path["peer"]["peerId"] == peer)?;
+    match path["rpkiValidationState"].as_str()? {
+        "valid" => Some(Roa::Valid),
+        "invalid" => Some(Roa::Invalid),
+        "not found" | "notfound" => Some(Roa::Unknown),
+        _ => None,
     }
 }
 
