@@ -127,6 +127,13 @@ fn parameters_that_name_one_another_end_with_an_error() {
 }
 
 #[test]
+fn blocks_without_end_are_an_error_and_no_stack_overflow() {
+    let text = "virtual_server 192.0.2.1 80 {\n".repeat(MAX_LINES - 1);
+    let error = parse("test.conf", &text, None, &mut here()).expect_err("too deep").to_string();
+    assert!(error.ends_with("blocks stand in one another too deeply"), "{error}");
+}
+
+#[test]
 fn ldirectord_with_marks_ranges_names_and_ipv6_is_what_it_loads() {
     let advanced = read(include_str!("../../../testdata/ip_vs/config/ldirectord-2-advanced.cf"), None);
     assert_equal(

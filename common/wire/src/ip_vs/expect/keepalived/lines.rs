@@ -58,7 +58,7 @@ pub(super) fn blocks(
     let mut reader =
         Reader { config_id, lines: Vec::new(), parameters: HashMap::new(), size: 0, notes: Vec::new() };
     reader.read(name, text, surroundings, 0)?;
-    Ok((tree(reader.lines), reader.notes))
+    Ok((tree(reader.lines)?, reader.notes))
 }
 
 /// Turns files into lines: conditions, parameters and includes are gone.
@@ -231,7 +231,7 @@ fn words(line: &str) -> Vec<String> {
 }
 
 /// Lines to blocks.
-fn tree(lines: Vec<(String, String)>) -> Node {
+fn tree(lines: Vec<(String, String)>) -> Result<Node, ExpectError> {
     let mut open = vec![Node::default()];
     let close = |open: &mut Vec<Node>| {
         if open.len() > 1
@@ -246,6 +246,9 @@ fn tree(lines: Vec<(String, String)>) -> Node {
         let begins = words.iter().position(|word| word == "\0{");
         words.truncate(begins.unwrap_or(words.len() - usize::from(ends)));
         if begins.is_some() {
+            if open.len() > MAX_DEPTH {
+                return Err(ExpectError { place, why: "blocks stand in one another too deeply".to_owned() });
+            }
             // A brace on a line of its own opens the block of the keyword before it.
             let parent = open.last_mut();
             let node = match parent {
@@ -263,5 +266,5 @@ fn tree(lines: Vec<(String, String)>) -> Node {
     while open.len() > 1 {
         close(&mut open);
     }
-    open.pop().unwrap_or_default()
+    Ok(open.pop().unwrap_or_default())
 }

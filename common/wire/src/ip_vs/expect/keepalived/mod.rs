@@ -27,13 +27,10 @@ pub(super) fn parse(
     surroundings: &mut dyn Surroundings,
 ) -> Result<Expectation, ExpectError> {
     let mut expectation = Expectation::new(Manager::Keepalived);
-    let mut reader =
-        Reader { config_id, lines: Vec::new(), parameters: HashMap::new(), size: 0, notes: Vec::new() };
-    reader.read(name, text, surroundings, 0)?;
-    for (place, note) in &reader.notes {
+    let (root, notes) = blocks(name, text, config_id, surroundings)?;
+    for (place, note) in &notes {
         expectation.note(place, note);
     }
-    let root = tree(reader.lines);
     let mut groups: HashMap<&str, &Node> = HashMap::new();
     for node in &root.children {
         match node.keyword() {
