@@ -128,7 +128,7 @@ fn parameters_that_name_one_another_end_with_an_error() {
 
 #[test]
 fn blocks_without_end_are_an_error_and_no_stack_overflow() {
-    let text = "virtual_server 192.0.2.1 80 {\n".repeat(MAX_LINES - 1);
+    let text = "virtual_server 192.0.2.1 80 {\n".repeat(MAX_TEXT / 40);
     let error = parse("test.conf", &text, None, &mut here()).expect_err("too deep").to_string();
     assert!(error.ends_with("blocks stand in one another too deeply"), "{error}");
 }
