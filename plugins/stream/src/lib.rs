@@ -3,6 +3,7 @@
 pub mod channel;
 pub mod fields;
 pub mod graph;
+pub mod hls;
 pub mod http_stream;
 pub mod rtsp;
 pub mod target;

@@ -49,14 +49,14 @@ pub(super) struct Meter(Arc<Mutex<Counts>>);
 
 #[derive(Debug, Default)]
 struct Counts {
-    underway: usize,
+    given_up: bool,
     made: Vec<(Instant, Instant)>,
 }
 
 impl Meter {
-    /// Whether a connection is being made now.
-    pub(super) fn is_connecting(&self) -> bool {
-        lock(&self.0).underway > 0
+    /// Whether a connection was given up before it was made, since the last call.
+    pub(super) fn given_up(&self) -> bool {
+        std::mem::take(&mut lock(&self.0).given_up)
     }
 
     /// Beginning and end of each connection that was made since the last call.
@@ -97,31 +97,27 @@ where
         let connection = self.inner.call(target);
         let meter = self.meter.clone();
         Box::pin(async move {
+            let mut attempt = Attempt { meter, ended: false };
             let began = Instant::now();
-            let underway = Underway::begin(&meter);
             let result = connection.await;
-            drop(underway);
+            attempt.ended = true;
             if result.is_ok() {
-                lock(&meter.0).made.push((began, Instant::now()));
+                lock(&attempt.meter.0).made.push((began, Instant::now()));
             }
             result
         })
     }
 }
 
-/// One connection being made; it also ends by being given up.
-struct Underway<'a>(&'a Meter);
-
-impl<'a> Underway<'a> {
-    fn begin(meter: &'a Meter) -> Self {
-        lock(&meter.0).underway += 1;
-        Self(meter)
-    }
+/// One connection being made. A request that reaches its deadline drops it.
+struct Attempt {
+    meter: Meter,
+    ended: bool,
 }
 
-impl Drop for Underway<'_> {
+impl Drop for Attempt {
     fn drop(&mut self) {
-        lock(&self.0.0).underway -= 1;
+        lock(&self.meter.0).given_up |= !self.ended;
     }
 }
 

@@ -20,8 +20,8 @@ use weir_wire::auth::{Authenticator, Credentials};
 
 use self::connector::{Meter, Names};
 use self::problem::{place, problem};
+use crate::Probe;
 use crate::tls::client_config;
-use crate::{Family, Probe};
 
 /// Redirects are followed this often.
 pub const REDIRECTS_MAX: usize = 5;
@@ -195,7 +195,7 @@ impl Http {
             probe.add_phase("connect", began, ended);
         }
         result.map_err(|mut problem| {
-            if problem.fault == &fault::SERVER_TIMEOUT && self.meter.is_connecting() {
+            if problem.fault == &fault::SERVER_TIMEOUT && self.meter.given_up() {
                 problem.fault = &fault::TCP_TIMEOUT;
                 problem.text = format!("no connection to {}: {}", place(url), problem.text);
             }
@@ -280,9 +280,6 @@ impl Http {
         if let Some(limit) = probe.connect_limit {
             builder = builder.connect_timeout(limit);
         }
-        if probe.options.family == Family::V6 {
-            builder = builder.local_address(Some(std::net::IpAddr::from(std::net::Ipv6Addr::UNSPECIFIED)));
-        }
         let client = builder
             .build()
             .map_err(|error| Problem::new(&fault::INTERNAL, format!("the HTTP client: {error}")))?;
@@ -330,7 +327,8 @@ async fn receive(
         let mut problem = problem(url, &error);
         if problem.fault == &fault::CONN_CLOSED {
             let of = announced.map(|length| format!(" of {length}")).unwrap_or_default();
-            problem.text = format!("{} closed the connection after {}{of} bytes of the body", place(url), answer.bytes);
+            problem.text =
+                format!("{} closed the connection after {}{of} bytes of the body", place(url), answer.bytes);
         }
         problem
     })? {

@@ -13,7 +13,7 @@ use crate::tls::tls_problem;
 pub(super) fn problem(url: &Url, error: &reqwest::Error) -> Problem {
     let host = url.host_str().unwrap_or_default();
     let place = place(url);
-    let chain = || std::iter::successors(error.source(), |error| error.source());
+    let chain = || std::iter::successors(error.source(), |e: &&(dyn Error + 'static)| (*e).source());
     if let Some(io) = chain().find_map(|error| error.downcast_ref::<io::Error>()) {
         if io.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) {
             return tls_problem(host, io);
@@ -27,14 +27,8 @@ pub(super) fn problem(url: &Url, error: &reqwest::Error) -> Problem {
         }
     }
     if let Some(hyper) = chain().find_map(|error| error.downcast_ref::<hyper::Error>()) {
-        if hyper.is_parse_too_large() {
-            return Problem::new(
-                &fault::LIMIT,
-                format!("the header of the answer from {place} is larger than a sane one"),
-            );
-        }
         if hyper.is_parse() {
-            return Problem::new(&fault::PROTOCOL, format!("the answer from {place} is no HTTP: {hyper}"));
+            return Problem::new(&fault::PROTOCOL, format!("{place} does not speak sane HTTP: {hyper}"));
         }
         if hyper.is_incomplete_message() {
             return Problem::new(

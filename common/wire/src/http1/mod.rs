@@ -6,9 +6,11 @@
 //! holding any of it. Source: RFC 9112, and the servers named at each leniency.
 
 mod body;
+mod date;
 mod head;
 mod request;
 
 pub use body::{Body, BodyError, MAX_CHUNK_LINE, MAX_TRAILER};
+pub use date::parse_http_date;
 pub use head::{Framing, FramingError, Head, HeadError, HeadReader, MAX_HEAD, Protocol};
 pub use request::{Request, Version};

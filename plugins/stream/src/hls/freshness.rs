@@ -35,13 +35,24 @@ pub enum Proof {
     None,
 }
 
+/// From what a lag counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// From the end of the newest media, by the dates in the playlist.
+    Media,
+    /// From when the file was written.
+    File,
+    /// From when the playlist was last seen to change, or first looked at.
+    Change,
+}
+
 /// What the looks at a live playlist tell.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Freshness {
     /// What is proven.
     pub proof: Proof,
-    /// Seconds since its newest media ended, or, without dates in the playlist, since it changed; `None` when nobody can say.
-    pub lag: Option<f64>,
+    /// Seconds, and from when they count; `None` when nobody can say.
+    pub lag: Option<(f64, Since)>,
     /// For how many seconds it was watched without a change.
     pub unchanged: f64,
     /// Segments by which it went back, if it did.
@@ -73,7 +84,13 @@ impl Look {
 /// Weighs all `looks`, the first one first.
 pub fn assess(looks: &[Look], patience: Patience) -> Freshness {
     let Some(last) = looks.last() else {
-        return Freshness { proof: Proof::None, lag: None, unchanged: 0.0, went_back: None, slow_update: None };
+        return Freshness {
+            proof: Proof::None,
+            lag: None,
+            unchanged: 0.0,
+            went_back: None,
+            slow_update: None,
+        };
     };
     let mut since = looks[0].at;
     let mut advanced = false;
@@ -113,12 +130,12 @@ pub fn assess(looks: &[Look], patience: Patience) -> Freshness {
     } else {
         Proof::None
     };
-    let watched = (unchanged > patience.late).then_some(unchanged);
-    let lag = match proof {
-        // The deadline came first: the witness that speaks for the playlist counts.
-        Proof::None => [edge, file].into_iter().flatten().reduce(f64::min).or(watched),
-        Proof::Standstill => edge.or(file).or(watched),
-        Proof::Advanced | Proof::Recent => edge.or(file).or(advanced.then_some(unchanged)),
+    let (by_media, by_file) = (edge.map(|age| (age, Since::Media)), file.map(|age| (age, Since::File)));
+    let watched = (advanced || unchanged > patience.late).then_some((unchanged, Since::Change));
+    let lag = match (by_media, by_file) {
+        // The deadline came before a proof: the witness that speaks for the playlist counts.
+        (Some(media), Some(file)) if proof == Proof::None && file.0 < media.0 => Some(file),
+        _ => by_media.or(by_file).or(watched),
     };
     Freshness { proof, lag, unchanged, went_back, slow_update }
 }
@@ -152,12 +169,21 @@ mod tests {
         assert_eq!(proof(&[look(0.0, 9, Some(1.2), None)]), Proof::Recent);
         assert_eq!(proof(&[look(0.0, 9, None, Some(2.0))]), Proof::Recent);
         assert_eq!(proof(&[look(0.0, 9, Some(20.0), Some(20.0))]), Proof::Standstill);
-        assert_eq!(assess(&[look(0.0, 9, Some(20.0), Some(20.0))], PATIENCE).lag.map(f64::round), Some(20.0));
+        assert_eq!(
+            assess(&[look(0.0, 9, Some(20.0), Some(20.0))], PATIENCE).lag.map(|l| l.0.round()),
+            Some(20.0)
+        );
     }
 
     #[test]
     fn one_witness_alone_proves_no_standstill() {
-        for (edge, file) in [(Some(20.0), None), (None, Some(20.0)), (None, None), (Some(20.0), Some(0.0)), (Some(20.0), Some(2.0))] {
+        for (edge, file) in [
+            (Some(20.0), None),
+            (None, Some(20.0)),
+            (None, None),
+            (Some(20.0), Some(0.0)),
+            (Some(20.0), Some(2.0)),
+        ] {
             assert_eq!(proof(&[look(0.0, 9, edge, file)]), Proof::None, "{edge:?} {file:?}");
             // It changes: an encoder that is late for good, or a server that makes up file times.
             assert_eq!(proof(&[look(0.0, 9, edge, file), look(1.0, 10, edge, file)]), Proof::Advanced);
@@ -170,7 +196,7 @@ mod tests {
     fn without_any_witness_only_patience_tells() {
         let watched = |seconds| [look(0.0, 9, None, None), look(seconds, 9, None, None)];
         assert_eq!((proof(&watched(2.0)), assess(&watched(2.0), PATIENCE).lag), (Proof::None, None));
-        assert_eq!(assess(&watched(4.0), PATIENCE).lag, Some(4.0));
+        assert_eq!(assess(&watched(4.0), PATIENCE).lag, Some((4.0, Since::Change)));
         assert_eq!(proof(&watched(6.5)), Proof::Standstill);
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use weir_contract::Problem;
+use weir_contract::{Problem, State};
 use weir_wire::hls::{Edge, MediaPlaylist, RenditionType};
 use weir_wire::media::Container;
 
@@ -154,6 +154,27 @@ impl PieceKind {
     }
 }
 
+/// What is wrong with a piece that came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flaw {
+    /// What.
+    pub text: String,
+    /// How grave it is.
+    pub state: State,
+}
+
+impl Flaw {
+    /// It cannot be played.
+    pub fn grave(text: impl Into<String>) -> Self {
+        Self { text: text.into(), state: State::Critical }
+    }
+
+    /// It will be heard or seen.
+    pub fn slight(text: impl Into<String>) -> Self {
+        Self { text: text.into(), state: State::Warning }
+    }
+}
+
 /// One thing that a media playlist leads to.
 #[derive(Clone, Debug)]
 pub struct Piece {
@@ -166,7 +187,7 @@ pub struct Piece {
     /// Why it could not be had.
     pub problem: Option<Problem>,
     /// What is wrong with what came.
-    pub flaw: Option<String>,
+    pub flaw: Option<Flaw>,
     /// Its bytes.
     pub bytes: u64,
     /// From the request to the last byte.

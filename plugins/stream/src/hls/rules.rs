@@ -8,7 +8,7 @@ const OVER_BANDWIDTH: f64 = 1.5;
 const HAIR: f64 = 0.001;
 
 /// What a master playlist does wrong.
-pub fn master(playlist: &MasterPlaylist) -> Vec<String> {
+pub(super) fn master(playlist: &MasterPlaylist) -> Vec<String> {
     let mut broken: Vec<String> = playlist.defects.iter().map(ToString::to_string).collect();
     let group_exists = |kind: RenditionType, group: &str| {
         playlist.renditions.iter().any(|rendition| rendition.kind == kind && rendition.group == group)
@@ -29,7 +29,7 @@ pub fn master(playlist: &MasterPlaylist) -> Vec<String> {
 }
 
 /// What a media playlist does wrong.
-pub fn media(playlist: &MediaPlaylist) -> Vec<String> {
+pub(super) fn media(playlist: &MediaPlaylist) -> Vec<String> {
     let mut broken: Vec<String> = playlist.defects.iter().map(ToString::to_string).collect();
     if let Some(target) = playlist.target_duration {
         let longest = playlist.segments.iter().max_by(|a, b| a.duration.total_cmp(&b.duration));
@@ -42,8 +42,14 @@ pub fn media(playlist: &MediaPlaylist) -> Vec<String> {
         }
         // Section 6.2.2: a server must not remove segments below this.
         let listed = playlist.duration();
-        if playlist.is_live() && playlist.media_sequence > 0 && playlist.skipped == 0 && listed + HAIR < 3.0 * target {
-            broken.push(format!("only {listed:.1} s are listed, less than three target durations of {target} s"));
+        if playlist.is_live()
+            && playlist.media_sequence > 0
+            && playlist.skipped == 0
+            && listed + HAIR < 3.0 * target
+        {
+            broken.push(format!(
+                "only {listed:.1} s are listed, less than three target durations of {target} s"
+            ));
         }
     }
     low_latency(playlist, &mut broken);
@@ -68,7 +74,7 @@ fn low_latency(playlist: &MediaPlaylist, broken: &mut Vec<String>) {
 }
 
 /// Whether a segment needs more than the master playlist announces.
-pub fn exceeds(bitrate: f64, bandwidth: u64) -> bool {
+pub(super) fn exceeds(bitrate: f64, bandwidth: u64) -> bool {
     bandwidth > 0 && bitrate > bandwidth as f64 * OVER_BANDWIDTH
 }
 
@@ -96,13 +102,15 @@ mod tests {
 
     #[test]
     fn a_segment_longer_than_the_target_is_named() {
-        let text = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2.4,\na.ts\n#EXTINF:2.6,\nb.ts\n#EXTINF:2,\nc.ts\n";
+        let text =
+            "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2.4,\na.ts\n#EXTINF:2.6,\nb.ts\n#EXTINF:2,\nc.ts\n";
         assert_eq!(media_of(text), ["segment 1 lasts 2.600 s, longer than TARGETDURATION 2"]);
     }
 
     #[test]
     fn a_window_of_less_than_three_targets_is_short() {
-        let text = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:7\n#EXTINF:4,\na.ts\n#EXTINF:4,\nb.ts\n";
+        let text =
+            "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:7\n#EXTINF:4,\na.ts\n#EXTINF:4,\nb.ts\n";
         assert!(media_of(text)[0].contains("only 8.0 s"), "{:?}", media_of(text));
         assert!(media_of(&text.replace(":7\n", ":0\n")).is_empty(), "it has only begun");
         assert!(media_of(&format!("{text}#EXT-X-ENDLIST\n")).is_empty(), "it has ended");

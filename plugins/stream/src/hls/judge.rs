@@ -1,0 +1,372 @@
+//! From facts to findings.
+
+use weir_contract::{Fault, Outcome, Problem, Range, Sample, State, Thresholds, Unit, fault};
+use weir_wire::hls::MediaPlaylist;
+
+use super::freshness::{Freshness, Proof, Since};
+use super::report::{PieceKind, Report, Role, Track};
+use super::{BITRATE, FIELDS, FIRST_MEDIA, HlsArgs, LAG, SEGMENT_RATIO, SERVICE, SKEW, VARIANTS, rules};
+
+/// Variants further apart than so many target durations are not in step: one may always be a segment ahead.
+const SKEW_TARGETS: f64 = 1.5;
+/// Flaws named in one finding.
+const FLAWS_NAMED: usize = 2;
+
+/// Facts to verdict. `problem` is why the first playlist could not be had.
+pub(super) fn judge(args: &HlsArgs, url: &str, report: &Report, problem: Option<Problem>) -> Outcome {
+    let mut outcome = Outcome::new(SERVICE, url);
+    outcome.headline = headline(report);
+    outcome.details = details(url, report);
+    match problem {
+        Some(problem) => outcome.findings.push(problem.into()),
+        None => ladder(&mut outcome, args, report),
+    }
+    for track in &report.tracks {
+        judge_track(&mut Voice { outcome: &mut outcome, track }, args);
+    }
+    for sample in samples(report) {
+        let thresholds = args.limits.of(sample.field, FIELDS, default_thresholds(args, report, &sample));
+        let sample = sample.against(thresholds);
+        match sample.field.id {
+            "bitrate" => outcome.judge(sample, &fault::BITRATE),
+            "segment_ratio" => outcome.judge(sample, &fault::HLS_SEGMENT_SLOW),
+            "skew" => outcome.judge(sample, &fault::HLS_SKEW),
+            "first_media" => outcome.judge(sample, &fault::START_SLOW),
+            "variants" => outcome.judge(sample, &fault::HLS_VARIANTS),
+            // The lag is judged for each playlist.
+            _ => outcome.samples.push(sample),
+        }
+    }
+    outcome
+}
+
+/// The facts as numbers.
+pub fn samples(report: &Report) -> Vec<Sample> {
+    let most = |values: &mut dyn Iterator<Item = f64>| values.reduce(f64::max);
+    let pieces = || report.tracks.iter().flat_map(|track| &track.pieces);
+    let first = pieces().filter(|piece| piece.duration > 0.0).filter_map(|piece| piece.first_byte).min();
+    let segments = |kind| matches!(kind, PieceKind::NewestSegment | PieceKind::OldestSegment);
+    let ratio =
+        most(&mut pieces().filter(|piece| segments(piece.kind)).filter_map(super::report::Piece::ratio));
+    let variants = report.tracks.iter().filter(|track| is_variant(track) && track.plays()).count();
+    vec![
+        LAG.sample_opt(worst_lag(report).map(|(_, lag)| lag)),
+        VARIANTS.sample_opt((!report.tracks.is_empty()).then_some(variants)),
+        FIRST_MEDIA.sample_opt(first),
+        BITRATE
+            .sample_opt(most(&mut report.tracks.iter().filter(|t| is_variant(t)).filter_map(Track::bitrate))),
+        SEGMENT_RATIO.sample_opt(ratio),
+        SKEW.sample_opt(skew(report)),
+    ]
+}
+
+/// The thresholds of a measure when the options say nothing.
+fn default_thresholds(args: &HlsArgs, report: &Report, sample: &Sample) -> Thresholds {
+    let above = |warning: Option<f64>, critical: Option<f64>| Thresholds {
+        warning: warning.map(Range::above),
+        critical: critical.map(Range::above),
+    };
+    match sample.field.id {
+        "lag" => worst_lag(report).map(|(track, _)| lag_thresholds(args, track)).unwrap_or_default(),
+        "skew" => above(args.max_skew.or_else(|| target(report).map(|target| target * SKEW_TARGETS)), None),
+        _ => args.static_thresholds(sample.field),
+    }
+}
+
+/// The findings about one playlist, each with its name.
+struct Voice<'a> {
+    outcome: &'a mut Outcome,
+    track: &'a Track,
+}
+
+impl Voice<'_> {
+    fn find(&mut self, fault: &'static Fault, text: impl AsRef<str>) {
+        self.find_as(fault.state, fault, text);
+    }
+
+    fn find_as(&mut self, state: State, fault: &'static Fault, text: impl AsRef<str>) {
+        let colon = if self.track.name.is_empty() { "" } else { ": " };
+        self.outcome.find_as(state, fault, format!("{}{colon}{}", self.track.name, text.as_ref()));
+    }
+}
+
+/// What the master playlist names, against what is expected.
+fn ladder(outcome: &mut Outcome, args: &HlsArgs, report: &Report) {
+    let variants = report.master.as_ref().map_or(1, |master| master.variants);
+    if let Some(master) = &report.master {
+        if master.variants == 0 {
+            outcome.find(&fault::HLS_EMPTY, "the master playlist names no variant");
+        }
+        if let Some(text) = several(&master.flaws) {
+            outcome.find(&fault::HLS_RULES, text);
+        }
+    }
+    if let Some(expected) = args.expect_variants.filter(|expected| variants < *expected) {
+        outcome.find(&fault::HLS_VARIANTS, format!("{variants} variants, expected {expected} or more"));
+    }
+}
+
+fn judge_track(voice: &mut Voice<'_>, args: &HlsArgs) {
+    let track = voice.track;
+    if let Some(problem) = &track.problem {
+        let gone = [&fault::HTTP_STATUS, &fault::AUTH].contains(&problem.fault);
+        voice.find(if gone { &fault::HLS_VARIANT_GONE } else { problem.fault }, &problem.text);
+    }
+    let Some(playlist) = &track.playlist else { return };
+    if playlist.segments.is_empty() && playlist.parts.is_empty() {
+        voice.find(&fault::HLS_EMPTY, "the playlist names no segment");
+    } else if playlist.segments.iter().all(|segment| segment.gap) && playlist.parts.is_empty() {
+        let text = format!("all {} segments are marked as missing (EXT-X-GAP)", playlist.segments.len());
+        voice.find(&fault::HLS_SEGMENT, text);
+    }
+    if !playlist.is_live() && !args.vod {
+        let text = format!(
+            "the playlist says that it has ended, at segment {}",
+            playlist.next_sequence().saturating_sub(1)
+        );
+        voice.find(&fault::HLS_ENDED, text);
+    }
+    if let Some(freshness) = &track.freshness {
+        judge_freshness(voice, args, playlist, freshness);
+    }
+    judge_pieces(voice);
+    judge_rates(voice, args);
+    let mut flaws = rules::media(playlist);
+    flaws.extend(changed_target(track));
+    flaws.extend(blocking_flaw(track));
+    if let Some(text) = several(&flaws) {
+        voice.find(&fault::HLS_RULES, text);
+    }
+}
+
+fn judge_freshness(voice: &mut Voice<'_>, args: &HlsArgs, playlist: &MediaPlaylist, freshness: &Freshness) {
+    let target = playlist.target_duration.unwrap_or(0.0);
+    if let Some(segments) = freshness.went_back {
+        voice.find(
+            &fault::HLS_BACKWARDS,
+            format!("between two looks the playlist went back by {segments} segments"),
+        );
+    }
+    let Some((lag, since)) = freshness.lag else {
+        let text = format!(
+            "unchanged for {:.1} s, and it has no dates that tell more: raise -t above {:.0} s",
+            freshness.unchanged,
+            (target * 3.0).max(freshness.unchanged) + 2.0
+        );
+        return voice.find(&fault::NO_DATA, text);
+    };
+    let state = lag_thresholds(args, voice.track).judge(lag);
+    if state != State::Ok {
+        let seen = match since {
+            Since::Media => "its newest media ended",
+            Since::File => "it was last written",
+            Since::Change => "it last changed",
+        };
+        let targets =
+            if target > 0.0 { format!(", {:.1} target durations", lag / target) } else { String::new() };
+        let watched = if freshness.proof == Proof::Standstill && freshness.unchanged > 0.0 {
+            format!(", and nothing changed in {:.1} s", freshness.unchanged)
+        } else {
+            String::new()
+        };
+        let (fault, what) = match (state, freshness.proof) {
+            (State::Critical, Proof::Advanced | Proof::Recent) => (&fault::HLS_STALE, "far behind"),
+            (State::Critical, _) => (&fault::HLS_STALE, "the playlist stands still"),
+            _ => (&fault::HLS_LATE, "the playlist is late"),
+        };
+        voice.find_as(state, fault, format!("{what}: {seen} {lag:.1} s ago{targets}{watched}"));
+    } else if let Some(slow) = freshness.slow_update {
+        let text = format!(
+            "the playlist was written again only after {slow:.1} s, with a target duration of {target} s"
+        );
+        voice.find(&fault::HLS_LATE, text);
+    }
+}
+
+fn judge_pieces(voice: &mut Voice<'_>) {
+    for piece in &voice.track.pieces {
+        let (gone, bad) = match piece.kind {
+            PieceKind::Key => (&fault::HLS_KEY, &fault::HLS_KEY),
+            _ => (&fault::HLS_SEGMENT, &fault::HLS_SEGMENT_BAD),
+        };
+        let name = piece.url.split('?').next().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+        let subject = format!("{} {name}", piece.kind.name());
+        if let Some(problem) = &piece.problem {
+            let answered = [&fault::HTTP_STATUS, &fault::AUTH].contains(&problem.fault);
+            let fault = if answered { gone } else { problem.fault };
+            // Only who was paused for long asks for the oldest.
+            let state = if piece.kind == PieceKind::OldestSegment { State::Warning } else { fault.state };
+            voice.find_as(state, fault, format!("{subject}: {}", problem.text));
+        } else if let Some(flaw) = &piece.flaw {
+            voice.find_as(flaw.state, bad, format!("{subject}: {}", flaw.text));
+        }
+    }
+}
+
+fn judge_rates(voice: &mut Voice<'_>, args: &HlsArgs) {
+    let track = voice.track;
+    let Some(bitrate) = track.bitrate() else { return };
+    let rate = |value: f64| Unit::BitsPerSecond.human(value.into());
+    if let Some(announced) = track.average_bandwidth.or(track.bandwidth).map(|bits| bits as f64)
+        && bitrate < announced * args.min_share / 100.0
+    {
+        let text = format!("the newest segment has {}, {} are announced", rate(bitrate), rate(announced));
+        voice.find(&fault::BITRATE, text);
+    }
+    if let Some(bandwidth) = track.bandwidth.filter(|bandwidth| rules::exceeds(bitrate, *bandwidth)) {
+        let text = format!(
+            "the newest segment has {}, more than the announced peak of {}",
+            rate(bitrate),
+            rate(bandwidth as f64)
+        );
+        voice.find(&fault::HLS_RULES, text);
+    }
+}
+
+fn changed_target(track: &Track) -> Option<String> {
+    let first = track.looks.first()?.target_duration?;
+    let changed =
+        track.looks.iter().filter_map(|look| look.target_duration).find(|target| *target != first)?;
+    Some(format!("TARGETDURATION changed from {first} to {changed}"))
+}
+
+fn blocking_flaw(track: &Track) -> Option<String> {
+    let blocking = track.blocking.as_ref()?;
+    let (sequence, part) = blocking.wanted;
+    let asked = format!("CAN-BLOCK-RELOAD: asked for part {part} of segment {sequence}");
+    match &blocking.problem {
+        Some(problem) => Some(format!("{asked}: {}", problem.text)),
+        None if !blocking.came => {
+            Some(format!("{asked}, the answer came after {:.2} s without it", blocking.took.as_secs_f64()))
+        }
+        None => None,
+    }
+}
+
+/// The first few of many.
+fn several(flaws: &[String]) -> Option<String> {
+    let named = flaws.iter().take(FLAWS_NAMED).cloned().collect::<Vec<_>>().join("; ");
+    match flaws.len() {
+        0 => None,
+        count if count > FLAWS_NAMED => Some(format!("{named}; and {} more", count - FLAWS_NAMED)),
+        _ => Some(named),
+    }
+}
+
+/// What is asked of the lag of one playlist. One that demonstrably advances is not stale because its encoder's clock or pipeline
+/// is late, unless the options say in seconds what is late.
+fn lag_thresholds(args: &HlsArgs, track: &Track) -> Thresholds {
+    let advances = track.freshness.is_some_and(|f| matches!(f.proof, Proof::Advanced | Proof::Recent));
+    let target = track.playlist.as_ref().and_then(|playlist| playlist.target_duration).unwrap_or(0.0);
+    let patience = args.options().patience(target);
+    let own = args.lag_limits();
+    let range = |own: Option<Range>, seconds| own.or((!advances).then(|| Range::above(seconds)));
+    Thresholds { warning: range(own.warning, patience.late), critical: range(own.critical, patience.stale) }
+}
+
+/// The playlist that lags most, in target durations.
+fn worst_lag(report: &Report) -> Option<(&Track, f64)> {
+    let lags = report.tracks.iter().filter_map(|track| {
+        let (lag, _) = track.freshness?.lag?;
+        let target = track.playlist.as_ref()?.target_duration.filter(|target| *target > 0.0).unwrap_or(1.0);
+        Some((track, lag, lag / target))
+    });
+    lags.max_by(|a, b| a.2.total_cmp(&b.2)).map(|(track, lag, _)| (track, lag))
+}
+
+fn is_variant(track: &Track) -> bool {
+    matches!(track.role, Role::Channel | Role::Variant)
+}
+
+/// The longest target duration of all variants.
+fn target(report: &Report) -> Option<f64> {
+    let playlists =
+        report.tracks.iter().filter(|track| is_variant(track)).filter_map(|track| track.playlist.as_ref());
+    playlists.filter_map(|playlist| playlist.target_duration).reduce(f64::max)
+}
+
+/// How far the live edges of the variants are apart, seconds: by the dates in the playlists, else by sequence numbers where these
+/// can be compared; `None` with fewer than two variants.
+pub(super) fn skew(report: &Report) -> Option<f64> {
+    let live: Vec<_> = report
+        .tracks
+        .iter()
+        .filter(|track| track.role == Role::Variant && track.freshness.is_some())
+        .filter_map(|track| Some((track.looks.first()?, track.playlist.as_ref()?)))
+        .collect();
+    if live.len() < 2 {
+        return None;
+    }
+    let span = |values: &[f64]| {
+        let (low, high) =
+            values.iter().fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(*v), high.max(*v)));
+        high - low
+    };
+    // Each relative to the moment of its look: they were not looked at in the same instant.
+    let dates: Option<Vec<f64>> = live.iter().map(|(look, _)| Some(look.edge_time? - look.at)).collect();
+    if let Some(dates) = dates {
+        return Some(span(&dates));
+    }
+    let targets: Option<Vec<f64>> = live.iter().map(|(look, _)| look.target_duration).collect();
+    let same_target = targets.filter(|targets| span(targets) == 0.0)?[0];
+    let numbers: Vec<f64> = live.iter().map(|(look, _)| look.edge.next_sequence as f64).collect();
+    let window = live.iter().map(|(_, playlist)| playlist.segments.len()).min()? as f64;
+    // Further apart than a window: they do not count alike, which the RFC allows.
+    Some(span(&numbers)).filter(|apart| *apart <= window).map(|apart| apart * same_target)
+}
+
+fn headline(report: &Report) -> String {
+    let mut parts = Vec::new();
+    let variants = report.tracks.iter().filter(|track| is_variant(track));
+    if let Some(master) = &report.master {
+        let plays = variants.clone().filter(|track| track.plays()).count();
+        parts.push(format!("{plays} of {} variants play", master.variants));
+    }
+    let best = variants.filter(|track| track.bitrate().is_some()).max_by_key(|track| track.bandwidth);
+    if let Some((track, bitrate)) = best.and_then(|track| Some((track, track.bitrate()?))) {
+        let container = track.piece(PieceKind::NewestSegment).and_then(|piece| piece.container);
+        let container = container.map(|container| format!("{container} at ")).unwrap_or_default();
+        parts.push(format!("{container}{}", Unit::BitsPerSecond.human(bitrate.into())));
+    }
+    if let Some((track, lag)) = worst_lag(report) {
+        let target = track.playlist.as_ref().and_then(|playlist| playlist.target_duration).unwrap_or(0.0);
+        parts.push(format!("lag {lag:.1} s of {target} s target"));
+    }
+    parts.join(", ")
+}
+
+fn details(url: &str, report: &Report) -> Vec<String> {
+    let mut lines = Vec::new();
+    if report.redirects > 0 && report.url != url {
+        lines.push(format!("redirected to: {}", report.url));
+    }
+    if let Some(skipped) = report.master.as_ref().map(|master| master.skipped).filter(|skipped| *skipped > 0)
+    {
+        lines.push(format!("{skipped} more playlists were not looked at"));
+    }
+    lines.extend(report.tracks.iter().map(describe));
+    lines
+}
+
+/// One playlist in one line.
+fn describe(track: &Track) -> String {
+    let name = if track.name.is_empty() { "playlist" } else { &track.name };
+    let Some(playlist) = &track.playlist else { return format!("{name}: no playlist") };
+    let mut parts = vec![format!(
+        "{} segments up to {}",
+        playlist.segments.len(),
+        playlist.next_sequence().saturating_sub(1)
+    )];
+    if let Some((lag, _)) = track.freshness.and_then(|freshness| freshness.lag) {
+        parts.push(format!("lag {lag:.1} s"));
+    }
+    for piece in track.pieces.iter().filter(|piece| piece.problem.is_none()) {
+        let (size, took) = (Unit::Bytes.human(piece.bytes.into()), Unit::Seconds.human(piece.took.into()));
+        let container = piece.container.map(|container| format!(" {container}")).unwrap_or_default();
+        parts.push(format!("{}{container} {size} in {took}", piece.kind.name()));
+    }
+    if let Some(blocking) = track.blocking.as_ref().filter(|blocking| blocking.came) {
+        parts.push(format!("blocking reload answered after {}", Unit::Seconds.human(blocking.took.into())));
+    }
+    format!("{name}: {}", parts.join(", "))
+}

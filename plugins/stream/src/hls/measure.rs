@@ -1,0 +1,299 @@
+//! Looking at a channel as a player would, at all variants at once: playlists, then media, then a second look where one is
+//! not enough.
+
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use url::Url;
+use weir_contract::{Problem, Range, Thresholds, fault};
+use weir_probe::http::{Answer, Get, Http, HttpOptions};
+use weir_probe::{Probe, together};
+use weir_wire::auth::Credentials;
+use weir_wire::hls::{
+    MAX_PLAYLIST, MasterPlaylist, MediaPlaylist, Playlist, Rendition, RenditionType, Scope, Variables,
+    Variant, parse_in,
+};
+use weir_wire::http1::parse_http_date;
+
+use super::freshness::{Patience, Proof, assess};
+use super::pieces;
+use super::report::{Blocking, Look, Master, Report, Role, Track};
+use super::rules;
+
+/// Media playlists of one master that are looked at.
+const TRACKS_MAX: usize = 64;
+/// Playlists that are fetched at the same time.
+const PLAYLISTS_AT_ONCE: usize = 8;
+/// Segments that are fetched at the same time: more would compete for the path and spoil the download times.
+const SEGMENTS_AT_ONCE: usize = 4;
+/// Kept back from the deadline for the verdict.
+const RESERVE: Duration = Duration::from_millis(200);
+/// Between two looks at a playlist.
+const LOOK_AGAIN: (f64, f64) = (0.25, 3.0);
+/// An answer to a blocked request may take so many parts.
+const BLOCKING_PARTS: f64 = 3.0;
+
+/// Which segments of each playlist are fetched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Segments {
+    /// None: playlists only.
+    None,
+    /// The newest.
+    #[default]
+    Newest,
+    /// The newest and the oldest, which a player that has been paused may still ask for.
+    Ends,
+}
+
+/// How to look.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// User and password for the host of the URL.
+    pub credentials: Option<Credentials>,
+    /// Whether a redirect may lead from https to http.
+    pub allow_downgrade: bool,
+    /// Which segments to fetch.
+    pub segments: Segments,
+    /// Watch live playlists for at least so long.
+    pub watch: Duration,
+    /// Absolute limits of the lag in seconds, instead of those relative to the target duration.
+    pub lag: Thresholds,
+}
+
+impl Options {
+    /// After how long a playlist with this target duration is late and stale: the options' limits, else 1.5 and 3 target
+    /// durations.
+    pub fn patience(&self, target_duration: f64) -> Patience {
+        let limit = |range: Option<Range>, targets: f64| {
+            range.map(|range| range.end()).filter(|end| end.is_finite()).unwrap_or(targets * target_duration)
+        };
+        Patience { late: limit(self.lag.warning, 1.5), stale: limit(self.lag.critical, 3.0) }
+    }
+}
+
+/// Looks at the channel at `url`. `first` is the address to use for its host when that was resolved already. What is wrong with
+/// one variant is kept with it; only what prevents everything is an error.
+///
+/// # Errors
+/// Why the first playlist could not be had or read.
+pub async fn measure(
+    probe: &Probe,
+    url: &Url,
+    first: Option<SocketAddr>,
+    options: &Options,
+    report: &mut Report,
+) -> Result<(), Problem> {
+    let http = Http::new(HttpOptions {
+        user_agent: crate::USER_AGENT,
+        credentials: options.credentials.clone(),
+        allow_downgrade: options.allow_downgrade,
+    });
+    if let (Some(address), Some(host)) = (first, url.host_str()) {
+        http.pin(host, address);
+    }
+    url.as_str().clone_into(&mut report.url);
+    let answer = http.get(probe, "playlist", Get::text(url, MAX_PLAYLIST)).await?;
+    answer.url.as_str().clone_into(&mut report.url);
+    report.redirects = answer.redirects;
+    let mut variables = Variables::new();
+    match read(&answer, None)? {
+        Playlist::Master(master) => {
+            report.tracks = tracks(&master, &answer.url);
+            report.master = Some(summary(&master, &mut report.tracks));
+            variables = master.variables;
+        }
+        Playlist::Media(playlist) => {
+            let mut track = Track::new(String::new(), report.url.clone(), Role::Channel);
+            note(&mut track, playlist, &answer);
+            report.tracks.push(track);
+        }
+    }
+    let visit = Visit { probe, http: &http, options, variables: &variables };
+    let unseen = report.tracks.iter_mut().filter(|track| track.looks.is_empty());
+    together(PLAYLISTS_AT_ONCE, unseen.map(|track| visit.look(track, "playlist"))).await;
+    if options.segments != Segments::None {
+        let work = report.tracks.iter_mut().map(|track| pieces::fetch(probe, &http, options.segments, track));
+        together(SEGMENTS_AT_ONCE, work).await;
+    }
+    together(TRACKS_MAX, report.tracks.iter_mut().map(|track| visit.watch(track))).await;
+    Ok(())
+}
+
+/// What every step of one run needs.
+struct Visit<'a> {
+    probe: &'a Probe,
+    http: &'a Http,
+    options: &'a Options,
+    variables: &'a Variables,
+}
+
+impl Visit<'_> {
+    /// Fetches the playlist of `track` and keeps what it says.
+    async fn look(&self, track: &mut Track, stage: &'static str) {
+        if let Err(problem) = self.try_look(track, stage).await {
+            track.problem.get_or_insert(problem);
+        }
+    }
+
+    async fn try_look(&self, track: &mut Track, stage: &'static str) -> Result<(), Problem> {
+        let url = resolve(&track.url, None)?;
+        let answer = self.http.get(self.probe, stage, Get::text(&url, MAX_PLAYLIST)).await?;
+        answer.url.as_str().clone_into(&mut track.url);
+        match read(&answer, Some(self.variables))? {
+            Playlist::Media(playlist) => note(track, playlist, &answer),
+            Playlist::Master(_) => {
+                let text =
+                    format!("{} is a master playlist, a media playlist is expected", answer.url.path());
+                return Err(Problem::new(&fault::HLS_SYNTAX, text));
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks again until it is clear whether a live playlist advances, as far as the deadline allows.
+    async fn watch(&self, track: &mut Track) {
+        let Some(playlist) = track.playlist.as_ref().filter(|playlist| playlist.is_live()) else { return };
+        let target = playlist.target_duration.unwrap_or(0.0);
+        let patience = self.options.patience(target);
+        let offers_blocking = playlist.server_control.is_some_and(|control| control.can_block_reload);
+        if offers_blocking && playlist.part_target.is_some() {
+            self.try_blocking(track).await;
+        }
+        let began = self.probe.deadline.elapsed();
+        let pause = Duration::from_secs_f64((target / 2.0).clamp(LOOK_AGAIN.0, LOOK_AGAIN.1));
+        loop {
+            let freshness = assess(&track.looks, patience);
+            track.freshness = Some(freshness);
+            let watched = self.probe.deadline.elapsed().saturating_sub(began);
+            let settled = freshness.proof != Proof::None && watched >= self.options.watch;
+            if settled || track.problem.is_some() || self.probe.deadline.remaining() < pause + RESERVE {
+                return;
+            }
+            self.probe.pause(pause).await;
+            self.look(track, "second look").await;
+        }
+    }
+
+    /// Asks for the part that is to come next: the server has promised to answer when it is there.
+    async fn try_blocking(&self, track: &mut Track) {
+        let (Some(playlist), Ok(mut url)) = (&track.playlist, resolve(&track.url, None)) else { return };
+        let parts = Duration::from_secs_f64(playlist.part_target.unwrap_or(0.0) * BLOCKING_PARTS);
+        if self.probe.deadline.remaining() < parts + RESERVE {
+            return;
+        }
+        let wanted = (playlist.next_sequence(), playlist.parts.len() as u64);
+        url.query_pairs_mut()
+            .append_pair("_HLS_msn", &wanted.0.to_string())
+            .append_pair("_HLS_part", &wanted.1.to_string());
+        let began = self.probe.deadline.elapsed();
+        let result = self.http.get(self.probe, "blocking reload", Get::text(&url, MAX_PLAYLIST)).await;
+        let took = self.probe.deadline.elapsed().saturating_sub(began);
+        let mut blocking = Blocking { wanted, took, came: false, problem: None };
+        match result.and_then(|answer| Ok((read(&answer, Some(self.variables))?, answer))) {
+            Ok((Playlist::Media(playlist), answer)) => {
+                let edge = (playlist.next_sequence(), playlist.parts.len() as u64);
+                blocking.came = edge.0 > wanted.0 || (edge.0 == wanted.0 && edge.1 > wanted.1);
+                track.looks.push(look_of(&playlist, &answer));
+            }
+            Ok((Playlist::Master(_), _)) => {}
+            Err(problem) => blocking.problem = Some(problem),
+        }
+        track.blocking = Some(blocking);
+    }
+}
+
+/// Keeps what a look showed.
+fn note(track: &mut Track, playlist: MediaPlaylist, answer: &Answer) {
+    track.looks.push(look_of(&playlist, answer));
+    track.playlist = Some(playlist);
+}
+
+fn look_of(playlist: &MediaPlaylist, answer: &Answer) -> Look {
+    let date = |name| answer.header(name).and_then(parse_http_date);
+    // A cache tells how long ago the origin wrote its Date.
+    let age = answer.header("age").and_then(|age| age.parse::<f64>().ok()).filter(|age| age.is_finite());
+    Look {
+        at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
+        server: date("date").map(|date| date + age.unwrap_or(0.0)),
+        modified: date("last-modified"),
+        edge: playlist.edge(),
+        edge_time: playlist.edge_date_time(),
+        target_duration: playlist.target_duration,
+    }
+}
+
+fn read(answer: &Answer, imports: Option<&Variables>) -> Result<Playlist, Problem> {
+    let scope = Scope { imports, query: answer.url.query().unwrap_or_default() };
+    parse_in(&answer.body, &scope).map_err(|error| Problem::new(&fault::HLS_SYNTAX, error.to_string()))
+}
+
+/// A URI of a playlist as a URL that may be fetched.
+pub(super) fn resolve(uri: &str, base: Option<&Url>) -> Result<Url, Problem> {
+    let wrong = |why: &str| Problem::new(&fault::HLS_SYNTAX, format!("`{uri}` {why}"));
+    let url =
+        Url::options().base_url(base).parse(uri).map_err(|error| wrong(&format!("is no URL: {error}")))?;
+    match url.scheme() {
+        "http" | "https" if url.host_str().is_some() => Ok(url),
+        _ => Err(wrong("is neither http nor https")),
+    }
+}
+
+/// The media playlists of a master, each once, variants first.
+fn tracks(master: &MasterPlaylist, base: &Url) -> Vec<Track> {
+    let mut tracks: Vec<Track> = Vec::new();
+    let mut add = |uri: &str, name: String, role: Role| -> Option<usize> {
+        let url = resolve(uri, Some(base));
+        let address = url.as_ref().map_or_else(|_| uri.to_owned(), Url::to_string);
+        if tracks.iter().any(|track| track.url == address) {
+            return None;
+        }
+        let mut track = Track::new(name, address, role);
+        track.problem = url.err();
+        tracks.push(track);
+        Some(tracks.len() - 1)
+    };
+    let mut announced = Vec::new();
+    for variant in &master.variants {
+        if let Some(at) = add(&variant.uri, variant_name(variant), Role::Variant) {
+            announced.push((at, variant.bandwidth, variant.average_bandwidth));
+        }
+    }
+    for rendition in &master.renditions {
+        if let Some(uri) = &rendition.uri {
+            add(uri, rendition_name(rendition), Role::Rendition(rendition.kind));
+        }
+    }
+    for (at, bandwidth, average) in announced {
+        tracks[at].bandwidth = Some(bandwidth).filter(|bandwidth| *bandwidth > 0);
+        tracks[at].average_bandwidth = average;
+    }
+    tracks
+}
+
+fn summary(master: &MasterPlaylist, tracks: &mut Vec<Track>) -> Master {
+    let variants = tracks.iter().filter(|track| track.role == Role::Variant).count();
+    let renditions = tracks.len() - variants;
+    let skipped = tracks.len().saturating_sub(TRACKS_MAX);
+    tracks.truncate(TRACKS_MAX);
+    Master { variants, renditions, flaws: rules::master(master), skipped }
+}
+
+/// `variant 640x360, 640.0 kbit/s`
+fn variant_name(variant: &Variant) -> String {
+    let mut name = "variant".to_owned();
+    if let Some((width, height)) = variant.resolution {
+        name.push_str(&format!(" {width}x{height},"));
+    }
+    name + " " + &weir_contract::Unit::BitsPerSecond.human(variant.bandwidth.into())
+}
+
+/// `audio "English"`
+fn rendition_name(rendition: &Rendition) -> String {
+    let kind = match rendition.kind {
+        RenditionType::Audio => "audio",
+        RenditionType::Video => "video",
+        RenditionType::Subtitles => "subtitles",
+        RenditionType::ClosedCaptions => "captions",
+    };
+    format!("{kind} \"{}\"", rendition.name)
+}
