@@ -62,7 +62,7 @@ fn tools() -> PathBuf {
     for rival in rows::RIVAL_CRATES {
         if !folder.join("bin").join(rival).exists() {
             println!("\nInstalling {rival} to target/tools, to compare with.");
-            let done = sh::run(sh::cargo().args(["install", "--locked", rival, "--root"]).arg(&folder));
+            let done = sh::run(sh::cargo().args(["install", rival, "--root"]).arg(&folder));
             if let Err(problem) = done {
                 println!("{problem:#}");
             }
