@@ -26,6 +26,7 @@
 //! Everything that a lab started ends with it: when it is dropped, when the test panics, and when the test process
 //! is killed. One small guard process does that in all three cases.
 
+pub mod anycast;
 mod authority;
 mod binaries;
 mod dns;
@@ -44,8 +45,10 @@ mod nginx_rtmp;
 pub mod packages;
 mod perl_rtsp;
 mod process;
+mod release_root;
 mod room;
 mod serve;
+mod squid;
 mod status_dat;
 mod vlc;
 
@@ -66,7 +69,9 @@ pub use nginx::{Nginx, NginxBuilder};
 pub use nginx_rtmp::NginxRtmp;
 pub use perl_rtsp::PerlRtsp;
 pub use process::{Process, wait_until};
+pub use release_root::ReleaseRoot;
 pub use room::{Lab, Outcome};
 pub use serve::Served;
+pub use squid::{Squid, SquidBuilder};
 pub use status_dat::Service;
 pub use vlc::{Vlc, VlcBuilder};

@@ -35,6 +35,8 @@ pub const NEEDS: &[(&str, &[&str])] = &[
     ("dnsmasq", &["dnsmasq-base"]),
     ("openssl", &["openssl", "faketime"]),
     ("curl", &["curl"]),
+    ("squid", &["squid", "curl"]),
+    ("release-root", &["debian-archive-keyring", "apt", "dpkg", "util-linux"]),
     ("nagios4", &["nagios4-core"]),
     ("icinga2", &["icinga2-bin", "icinga2-common", "monitoring-plugins-basic"]),
     (
@@ -51,6 +53,14 @@ pub const NEEDS: &[(&str, &[&str])] = &[
             "faketime",
         ],
     ),
+    ("bird", &["bird2"]),
+    ("frr", &["frr"]),
+    ("gobgp", &["gobgpd"]),
+    ("exabgp", &["exabgp"]),
+    ("knot", &["knot"]),
+    ("nsd", &["nsd"]),
+    ("bind9", &["bind9"]),
+    ("delay", &["python3-minimal"]),
     ("monitoring-plugins", &["monitoring-plugins-basic", "monitoring-plugins-standard"]),
 ];
 
