@@ -1,10 +1,10 @@
 //! `cargo xtask demo`: a small streaming platform on loopback, half of it broken, and what the checks say about it.
 
 use std::io::{BufRead as _, Write as _};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use weir_lab::{Clip, Gst, GstServer, Hls, Hostile, Icecast, Lab, Served, Source};
+use weir_lab::{Clip, GstServer, Hls, Hostile, Icecast, Lab, Served, Source};
 
 use crate::{install, sh};
 
@@ -19,7 +19,7 @@ struct Platform {
     hls: Hls,
     frozen_hls: Hls,
     icecast: Icecast,
-    _sources: [Source; 2],
+    sources: [Source; 2],
 }
 
 /// One check of the demonstration, and the exit code that it must end with.
@@ -33,7 +33,7 @@ struct Scene {
 pub(crate) fn run(stay: bool) -> Result<()> {
     install::run()?;
     println!("\nBuilding the checks.");
-    sh::run(sh::cargo().args(["build", "--workspace", "--bins"]))?;
+    sh::run(sh::cargo().args(["build", "-p", "weir-stream"]))?;
     println!(
         "\nStarting Icecast, nginx, ffmpeg encoders and a GStreamer RTSP server. (The first time, clips are encoded.)"
     );
@@ -63,22 +63,21 @@ pub(crate) fn run(stay: bool) -> Result<()> {
 impl Platform {
     fn start() -> Result<Self> {
         let lab = Lab::new("demo")?;
+        let icecast = lab.icecast().start()?;
+        let sources = [icecast.source("good.mp3", Clip::Tone)?, icecast.source("stalled.mp3", Clip::Tone)?];
         let frozen_hls = lab.hls().segment_seconds(1).start()?;
         frozen_hls.freeze()?;
-        let frozen_at = std::time::Instant::now();
-        let icecast = lab.icecast().start()?;
-        let good = icecast.source("good.mp3", Clip::Tone)?;
-        let stalled = icecast.source("stalled.mp3", Clip::Tone)?;
-        stalled.stall()?;
+        let frozen_at = Instant::now();
         let platform = Self {
-            rtsp: Gst::start(lab.gst())?,
+            rtsp: lab.gst().start()?,
             silent_rtsp: lab.hostile(Hostile::RtspSilent)?,
             hls: lab.hls().variants(2).segment_seconds(1).start()?,
             frozen_hls,
             icecast,
-            _sources: [good, stalled],
+            sources,
             lab,
         };
+        platform.sources[1].stall()?;
         std::thread::sleep(STALE.saturating_sub(frozen_at.elapsed()));
         Ok(platform)
     }
@@ -102,7 +101,7 @@ impl Platform {
             ),
             scene("An Icecast mount.", "check_http_stream", self.icecast.url("good.mp3"), 0),
             scene(
-                "An Icecast mount whose source hangs; listeners still get the first 64 KiB.",
+                "An Icecast mount whose source hangs; listeners still get what the server has buffered.",
                 "check_http_stream",
                 self.icecast.url("stalled.mp3"),
                 2,
