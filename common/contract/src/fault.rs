@@ -411,6 +411,127 @@ catalogue! {
     SQUID_TRUNCATED "E-SQUID-TRUNCATED" Check Unknown
         "A page of the cache manager came in part only."
         "look into cache.log: Squid restarts, or is out of memory or descriptors"
+    SQUID_HITS "E-SQUID-HITS" Content Warning
+        "The share of requests answered from the cache is not what was expected."
+        "look with check_squid_log which site misses: new content, changed headers, a purge"
+    SQUID_BYTE_HITS "E-SQUID-BYTE-HITS" Content Warning
+        "The share of bytes saved is not what was expected."
+        "look for large misses with check_squid_log, and at quick_abort_* and range_offset_limit if negative"
+    SQUID_ERRORS "E-SQUID-ERRORS" Server Warning
+        "Too many requests are answered by an error page of Squid."
+        "count error pages in access.log by URL: a dead origin, refused clients or broken requests"
+    SQUID_ABORTS "E-SQUID-ABORTS" Server Warning
+        "Too many clients go away before the end of the answer."
+        "compare with service times: clients that wait too long give up"
+    SQUID_LOAD "E-SQUID-LOAD" Server Warning
+        "Requests, traffic, objects or connections are not what was expected."
+        "compare with the other caches of the site: does the balancer still send traffic here"
+    SQUID_SLOW "E-SQUID-SLOW" Server Warning
+        "Requests are answered too slowly even from the cache."
+        "look at the machine: disk wait, CPU, swap, and the queue of the disk caches"
+    SQUID_SLOW_ORIGIN "E-SQUID-SLOW-ORIGIN" Server Warning
+        "Misses take too long: the origin or the way to it is slow."
+        "ask the origin directly and compare; then look at its load"
+    SQUID_SLOW_DNS "E-SQUID-SLOW-DNS" Name Warning
+        "Names are looked up too slowly by Squid."
+        "check dns_nameservers and /etc/resolv.conf on the cache's host"
+    SQUID_ORIGIN "E-SQUID-ORIGIN" Server Warning
+        "Fetches from origins and peers are not what was expected."
+        "look at the origin's error log and at what it is asked for"
+    SQUID_FDS "E-SQUID-FDS" Server Warning
+        "Squid is running out of file descriptors: soon new clients will wait."
+        "raise max_filedescriptors and the limit of the service, then look for idle connections"
+    SQUID_CPU "E-SQUID-CPU" Server Warning
+        "Squid uses nearly all of one core, and has no more per worker."
+        "add workers, or look at slow acls and regular expressions"
+    SQUID_MEMORY "E-SQUID-MEMORY" Server Warning
+        "The memory cache is not filled as expected."
+        "compare cache_mem with the machine's memory"
+    SQUID_DISK "E-SQUID-DISK" Server Warning
+        "A disk cache or its file system is full."
+        "free the file system, or make cache_dir smaller than what it holds"
+    SQUID_LRU "E-SQUID-LRU" Server Warning
+        "Objects are replaced too early: the disk cache is too small for what is asked."
+        "enlarge cache_dir, or keep large rare objects out of it"
+    SQUID_RESTART "E-SQUID-RESTART" Server Warning
+        "Squid has been started a short while ago."
+        "look into cache.log and the journal for why, unless somebody has just done it"
+    SQUID_PEER "E-SQUID-PEER" Server Warning
+        "Squid holds a parent or sibling for dead."
+        "ask the peer's port by hand from the cache's host; see the time of the last failed connection"
+    SQUID_NO_PARENT "E-SQUID-NO-PARENT" Server Critical
+        "Squid holds every parent for dead: no miss can be served."
+        "bring the origin back first; Squid tries it again by itself"
+    SQUID_ICP "E-SQUID-ICP" Server Warning
+        "A peer leaves too many ICP questions unanswered."
+        "check UDP to the peer's ICP port, its icp_access and its load"
+
+    // IPVS: the director.
+    IPVS_ABSENT "E-IPVS-ABSENT" Check Unknown
+        "This kernel has no IPVS loaded; the check never loads it."
+        "run it on the director, or load ip_vs there"
+    IPVS_NO_SERVICE "E-IPVS-NO-SERVICE" Balancer Critical
+        "No virtual service in the table is the one that was asked for."
+        "look at ipvsadm -Ln and at the daemon that fills the table"
+    IPVS_EMPTY "E-IPVS-EMPTY" Balancer Critical
+        "A virtual service has no server that gets connections."
+        "look at the health checker's log: it has taken out all, or it has stopped"
+    IPVS_SERVERS "E-IPVS-SERVERS" Balancer Critical
+        "A virtual service has fewer live servers than it needs."
+        "look at the health checker's log for those that are out"
+    IPVS_WEIGHT0 "E-IPVS-WEIGHT0" Balancer Warning
+        "A server has weight 0 and gets no new connections."
+        "if maintenance is over, give it its weight back: ipvsadm -e"
+    IPVS_OVERLOAD "E-IPVS-OVERLOAD" Balancer Warning
+        "A server has reached its upper threshold and gets no new connections."
+        "raise the threshold, or add a server"
+    IPVS_IMBALANCE "E-IPVS-IMBALANCE" Balancer Warning
+        "New connections are not spread as the weights say."
+        "look at persistence, at the scheduler, and at the server that gets too few"
+    IPVS_LOAD "E-IPVS-LOAD" Balancer Warning
+        "A service has more, or fewer, connections or traffic than it should."
+        "compare with the graph: an event, an attack, or clients that cannot reach it"
+    IPVS_TABLE "E-IPVS-TABLE" Balancer Warning
+        "The connection table is too full."
+        "raise ip_vs.conn_tab_bits, or shorten the timeouts with ipvsadm --set"
+    IPVS_SYNC "E-IPVS-SYNC" Balancer Critical
+        "The synchronisation daemon does not run, or has lost its interface or socket."
+        "start it again (ipvsadm --start-daemon) and look at its interface"
+    IPVS_SYNC_DROPS "E-IPVS-SYNC-DROPS" Balancer Warning
+        "The backup loses packets of the master."
+        "raise net.ipv4.vs.sync_sock_size on the backup and restart its daemon"
+    IPVS_SYNC_SILENT "E-IPVS-SYNC-SILENT" Balancer Warning
+        "The backup listens and holds no connection of the master."
+        "compare syncid, group and port of both directors, and the firewall between them"
+    IPVS_ROLE "E-IPVS-ROLE" Balancer Critical
+        "The director carries traffic and should not, or carries none and should."
+        "find out which director has the virtual address, by VRRP and by ARP"
+
+    // IPVS: the table against the file that it was made from.
+    IPVS_DOWN "E-IPVS-DOWN" Balancer Warning
+        "A server of the file is out of service."
+        "look at the server, then at the health checker's log"
+    IPVS_SORRY "E-IPVS-SORRY" Balancer Critical
+        "The sorry server answers instead of the real ones."
+        "look at the real servers and at the health checker's log"
+    IPVS_MISSING "E-IPVS-MISSING" Balancer Warning
+        "A server of the file is not in the table."
+        "reload the daemon that fills the table, or mend the file"
+    IPVS_EXTRA "E-IPVS-EXTRA" Balancer Warning
+        "A server in the table is not in the file."
+        "remove it with ipvsadm -d, or write it into the file"
+    IPVS_WRONG "E-IPVS-WRONG" Balancer Warning
+        "The table differs from the file."
+        "reload the daemon that fills the table, or mend the file"
+    IPVS_SERVICE_MISSING "E-IPVS-SERVICE-MISSING" Balancer Critical
+        "A virtual service of the file is not in the table."
+        "look whether the daemon that fills the table runs, and at its log"
+    IPVS_SERVICE_EXTRA "E-IPVS-SERVICE-EXTRA" Balancer Warning
+        "A virtual service in the table is not in the file."
+        "remove it with ipvsadm -D, or write it into the file"
+    IPVS_OTHER_FILE "E-IPVS-OTHER-FILE" Balancer Warning
+        "Nothing in the table is in the file."
+        "check that --expect names the file of this director"
 }
 
 #[cfg(test)]
