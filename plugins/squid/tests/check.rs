@@ -1,0 +1,180 @@
+//! `check_squid` against real Squids: known mixes of hits and misses, and everything that breaks.
+
+use std::fs;
+
+use weir_lab::{Lab, Nginx, Outcome, Result, Squid};
+
+/// Runs the check with a memory of the lab's own.
+fn check(lab: &Lab, squid: &Squid, arguments: &[&str]) -> Result<Outcome> {
+    let port = squid.port().to_string();
+    let state = lab.dir().display().to_string();
+    lab.check("check_squid", &[&["-p", &port, "--state-dir", &state], arguments].concat())
+}
+
+/// An origin with objects that may be cached (`/c/N`) and some that may not (`/n/N`), and a Squid before it.
+fn origin(lab: &Lab) -> Result<Nginx> {
+    let nginx = lab
+        .nginx()
+        .with("location /c/ { add_header Cache-Control 'max-age=600'; }")
+        .with("location /n/ { add_header Cache-Control 'no-store'; }")
+        .start()?;
+    for n in 0..20 {
+        nginx.write(&format!("/c/{n}"), "c".repeat(10_000))?;
+        nginx.write(&format!("/n/{n}"), "n".repeat(10_000))?;
+    }
+    Ok(nginx)
+}
+
+fn paths(kind: &str, count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("/{kind}/{n}")).collect()
+}
+
+fn visit(squid: &Squid, paths: &[String]) -> Result<()> {
+    squid.visit("www.example", &paths.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// The number behind `label=` in perfdata.
+fn metric(outcome: &Outcome, label: &str) -> f64 {
+    let line = outcome.stdout.lines().next().unwrap_or_default();
+    let perfdata = line.rsplit_once(" | ").map_or("", |(_, perfdata)| perfdata);
+    let word = perfdata.split(' ').find_map(|word| word.strip_prefix(&format!("{label}=")));
+    let word = word.unwrap_or_else(|| panic!("no {label} in: {line}"));
+    let end = word.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | '-')).unwrap_or(word.len());
+    word[..end].parse().unwrap_or_else(|_| panic!("{label}={word} in: {line}"))
+}
+
+/// Request ratio, byte ratio and count, worked out of the access log without manager requests.
+fn from_log(squid: &Squid) -> (f64, f64, f64) {
+    let log = fs::read_to_string(squid.file("access.log")).unwrap();
+    let (mut requests, mut hits, mut bytes, mut hit_bytes) = (0.0, 0.0, 0.0, 0.0);
+    for line in log.lines().filter(|line| !line.contains("/squid-internal-mgr/")) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let size: f64 = words[4].parse().unwrap();
+        let hit = words[3].contains("HIT") || words[3].contains("REFRESH_UNMODIFIED");
+        (requests, bytes) = (requests + 1.0, bytes + size);
+        if hit {
+            (hits, hit_bytes) = (hits + 1.0, hit_bytes + size);
+        }
+    }
+    (100.0 * hits / requests, 100.0 * hit_bytes / bytes, requests)
+}
+
+#[test]
+fn ratios_since_the_last_run_are_those_of_the_access_log() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["namespace", "squid", "nginx"]) else { return Ok(()) };
+    let nginx = origin(&lab)?;
+    let squid = lab.squid().origin(nginx.port()).disk(20).start()?;
+    let first = check(&lab, &squid, &["--window", "last", "-w", "uptime=0:"])?;
+    assert_eq!(first.code, Some(0), "{}", first.stdout);
+    // 20 misses, 60 hits, 20 misses that are never kept.
+    for kind in ["c", "c", "n", "c", "c"] {
+        visit(&squid, &paths(kind, 20))?;
+    }
+    let second = check(&lab, &squid, &["--window", "last", "-w", "uptime=0:", "-c", "90:"])?;
+    let (hits, bytes, requests) = from_log(&squid);
+    assert_eq!((hits, requests), (60.0, 100.0));
+    assert!((metric(&second, "hit_ratio") - hits).abs() < 0.1, "{}", second.stdout);
+    // Squid counts bytes in KiB and cuts; 100 answers of 10 kB leave that much room.
+    assert!((metric(&second, "byte_hit_share") - bytes).abs() < 0.1, "{bytes}: {}", second.stdout);
+    assert!((metric(&second, "byte_hit_ratio") - bytes).abs() < 1.0, "{bytes}: {}", second.stdout);
+    assert_eq!(second.code, Some(2));
+    assert!(
+        second.stdout.contains("E-SQUID-HITS") && second.stdout.contains("expected"),
+        "{}",
+        second.stdout
+    );
+    // Nothing since: no ratio, no alarm, whatever the threshold.
+    let third = check(&lab, &squid, &["--window", "last", "-w", "uptime=0:", "-c", "90:"])?;
+    assert_eq!(third.code, Some(0), "{}", third.stdout);
+    assert!(
+        third.stdout.contains("hit_ratio=U") && third.stdout.contains("too little traffic"),
+        "{}",
+        third.stdout
+    );
+    Ok(())
+}
+
+#[test]
+fn too_little_traffic_is_not_judged() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["namespace", "squid", "nginx"]) else { return Ok(()) };
+    let nginx = origin(&lab)?;
+    let squid = lab.squid().origin(nginx.port()).start()?;
+    let wish = ["--window", "last", "-w", "uptime=0:", "-c", "90:"];
+    check(&lab, &squid, &wish)?;
+    visit(&squid, &paths("n", 5))?;
+    let few = check(&lab, &squid, &wish)?;
+    assert_eq!(few.code, Some(0), "{}", few.stdout);
+    assert!(
+        few.stdout.contains("too little traffic to judge") && few.stdout.contains("hit_ratio=0%"),
+        "{}",
+        few.stdout
+    );
+    visit(&squid, &paths("n", 5))?;
+    let enough = check(&lab, &squid, &[&wish[..], &["--min-requests", "5"]].concat())?;
+    assert_eq!(enough.code, Some(2), "{}", enough.stdout);
+    Ok(())
+}
+
+#[test]
+fn a_restart_is_seen() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["namespace", "squid"]) else { return Ok(()) };
+    let squid = lab.squid().start()?;
+    let young = check(&lab, &squid, &[])?;
+    assert_eq!(young.code, Some(1), "{}", young.stdout);
+    assert!(young.stdout.contains("E-SQUID-RESTART"), "{}", young.stdout);
+    Ok(())
+}
+
+#[test]
+fn a_refused_manager_says_who_refuses() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["namespace", "squid", "nginx"]) else { return Ok(()) };
+    let denied = lab.squid().before("http_access deny manager").start()?;
+    let outcome = check(&lab, &denied, &[])?;
+    assert_eq!(outcome.code, Some(3), "{}", outcome.stdout);
+    assert!(
+        outcome.stdout.contains("E-SQUID-DENIED") && outcome.stdout.contains("http_access"),
+        "{}",
+        outcome.stdout
+    );
+
+    let locked = lab.squid().with("cachemgr_passwd s3cret info counters 5min").start()?;
+    let outcome = check(&lab, &locked, &[])?;
+    assert!(outcome.code == Some(3) && outcome.stdout.contains("E-SQUID-PASSWORD"), "{}", outcome.stdout);
+    let (right, wrong) = (lab.dir().join("right"), lab.dir().join("wrong"));
+    fs::write(&right, "s3cret\n")?;
+    fs::write(&wrong, "guess\n")?;
+    let outcome = check(&lab, &locked, &["--password-file", &wrong.display().to_string()])?;
+    assert!(outcome.stdout.contains("refuses the password"), "{}", outcome.stdout);
+    let outcome =
+        check(&lab, &locked, &["--password-file", &right.display().to_string(), "-w", "uptime=0:", "-vvv"])?;
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stdout);
+    assert!(!outcome.stdout.contains("s3cret") && !outcome.stdout.contains("czNjcmV0"), "{}", outcome.stdout);
+
+    let nginx = lab.nginx().start()?;
+    let other = lab.check("check_squid", &["-p", &nginx.port().to_string()])?;
+    assert!(other.code == Some(2) && other.stdout.contains("E-SQUID-NOT"), "{}", other.stdout);
+    Ok(())
+}
+
+#[test]
+fn a_dead_origin_and_a_hung_squid_are_critical() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["namespace", "squid"]) else { return Ok(()) };
+    let dead = lab.port();
+    let squid = lab.squid().origin(dead).with("connect_timeout 1 seconds").start()?;
+    let wish = ["--window", "last", "-w", "uptime=0:", "--min-requests", "10"];
+    check(&lab, &squid, &wish)?;
+    visit(&squid, &paths("c", 20))?;
+    let outcome = check(&lab, &squid, &wish)?;
+    assert_eq!(outcome.code, Some(2), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("E-SQUID-NO-PARENT"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("E-SQUID-ERRORS"), "{}", outcome.stdout);
+    squid.pause()?;
+    let outcome = check(&lab, &squid, &["-t", "1"])?;
+    assert_eq!(outcome.code, Some(2), "{}", outcome.stdout);
+    assert!(
+        outcome.stdout.contains("stage counters") && outcome.stdout.contains("E-SERVER-TIMEOUT"),
+        "{}",
+        outcome.stdout
+    );
+    Ok(())
+}
