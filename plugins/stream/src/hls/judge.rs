@@ -50,14 +50,19 @@ pub fn samples(report: &Report) -> Vec<Sample> {
         most(&mut pieces().filter(|piece| segments(piece.kind)).filter_map(super::report::Piece::ratio));
     let variants = report.tracks.iter().filter(|track| is_variant(track) && track.plays()).count();
     vec![
-        LAG.sample_opt(worst_lag(report).map(|(_, lag)| lag)),
+        LAG.sample_opt(worst_lag(report).map(|(_, lag)| thousandths(lag))),
         VARIANTS.sample_opt((!report.tracks.is_empty()).then_some(variants)),
         FIRST_MEDIA.sample_opt(first),
         BITRATE
             .sample_opt(most(&mut report.tracks.iter().filter(|t| is_variant(t)).filter_map(Track::bitrate))),
-        SEGMENT_RATIO.sample_opt(ratio),
-        SKEW.sample_opt(skew(report)),
+        SEGMENT_RATIO.sample_opt(ratio.map(thousandths)),
+        SKEW.sample_opt(skew(report).map(thousandths)),
     ]
+}
+
+/// Dates have milliseconds, and a share needs no more digits.
+fn thousandths(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
 }
 
 /// The thresholds of a measure when the options say nothing.
@@ -256,11 +261,14 @@ fn several(flaws: &[String]) -> Option<String> {
 /// What is asked of the lag of one playlist. One that demonstrably advances is not stale because its encoder's clock or pipeline
 /// is late, unless the options say in seconds what is late.
 fn lag_thresholds(args: &HlsArgs, track: &Track) -> Thresholds {
-    let advances = track.freshness.is_some_and(|f| matches!(f.proof, Proof::Advanced | Proof::Recent));
     let target = track.playlist.as_ref().and_then(|playlist| playlist.target_duration).unwrap_or(0.0);
     let patience = args.options().patience(target);
+    let late_for_good = track.freshness.is_some_and(|freshness| {
+        matches!(freshness.proof, Proof::Advanced | Proof::Recent)
+            && freshness.lag.is_some_and(|(lag, _)| lag > patience.late)
+    });
     let own = args.lag_limits();
-    let range = |own: Option<Range>, seconds| own.or((!advances).then(|| Range::above(seconds)));
+    let range = |own: Option<Range>, seconds| own.or((!late_for_good).then(|| Range::above(seconds)));
     Thresholds { warning: range(own.warning, patience.late), critical: range(own.critical, patience.stale) }
 }
 

@@ -90,9 +90,9 @@ impl Track {
         }
     }
 
-    /// The piece of this kind that came.
+    /// The piece of this kind that came and can be played.
     pub fn piece(&self, kind: PieceKind) -> Option<&Piece> {
-        self.pieces.iter().find(|piece| piece.kind == kind && piece.problem.is_none())
+        self.pieces.iter().find(|piece| piece.kind == kind && piece.plays())
     }
 
     /// Bits per second of the newest segment; `None` for segments too short to say.
@@ -105,7 +105,7 @@ impl Track {
 
     /// Whether playlist and media could be had.
     pub fn plays(&self) -> bool {
-        self.problem.is_none() && self.pieces.iter().all(|piece| piece.problem.is_none())
+        self.problem.is_none() && self.pieces.iter().all(Piece::plays)
     }
 }
 
@@ -199,6 +199,11 @@ pub struct Piece {
 }
 
 impl Piece {
+    /// Whether it came and is what it should be.
+    pub fn plays(&self) -> bool {
+        self.problem.is_none() && self.flaw.as_ref().is_none_or(|flaw| flaw.state != State::Critical)
+    }
+
     /// Download time against duration.
     pub fn ratio(&self) -> Option<f64> {
         (self.duration > 0.0 && self.problem.is_none()).then(|| self.took.as_secs_f64() / self.duration)
