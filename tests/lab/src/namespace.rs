@@ -21,7 +21,8 @@ use crate::binaries::target_dir;
 /// Every lab's namespace and folder start with this, followed by the pid of its test process.
 const PREFIX: &str = "weir-";
 /// Documentation networks (RFC 5737, RFC 3849), all local inside a lab: any server answers on any of them.
-const LOCAL_NETWORKS: [&str; 4] = ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"];
+pub(crate) const LOCAL_NETWORKS: [&str; 4] =
+    ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"];
 /// Ports of a lab: below the ephemeral range, so that no outgoing connection takes one.
 const FIRST_PORT: u16 = 20_000;
 /// Ports that a lab without a namespace of its own may lock for itself.
@@ -82,6 +83,11 @@ impl Network {
             .spawn()
             .context("starting the guard")?;
         Ok(Self { name: name.to_owned(), ports, guard })
+    }
+
+    /// The name of the namespace, for ip(8).
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(crate) fn is_private(&self) -> bool {

@@ -64,6 +64,11 @@ impl Process {
         self.signal(Signal::CONT)
     }
 
+    /// SIGHUP: it reads its configuration again.
+    pub fn reload(&self) -> Result<()> {
+        self.signal(Signal::HUP)
+    }
+
     /// Ends it: SIGTERM to its group, SIGKILL to those who stay.
     pub fn stop(&self) -> Result<()> {
         if self.is_running() {

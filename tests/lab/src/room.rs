@@ -121,6 +121,11 @@ impl Lab {
         self.0.network.is_private()
     }
 
+    /// The name of its namespace, for ip(8).
+    pub(crate) fn namespace(&self) -> &str {
+        self.0.network.name()
+    }
+
     /// The address on which servers listen: every address of a private network, else loopback.
     pub(crate) fn listen(&self) -> &'static str {
         if self.is_private() { "0.0.0.0" } else { "127.0.0.1" }

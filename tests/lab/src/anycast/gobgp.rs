@@ -1,0 +1,44 @@
+//! GoBGP.
+
+use std::fs;
+
+use anyhow::Result;
+
+use super::Host;
+use crate::Process;
+
+/// A running GoBGP; its API is at 127.0.0.1:50051 of its host.
+pub struct Gobgp {
+    process: Process,
+    host: Host,
+}
+
+impl Host {
+    /// gobgpd with this configuration (needs "gobgp").
+    pub fn gobgp(&self, config: &str) -> Result<Gobgp> {
+        let file = self.lab().dir().join("gobgp.toml");
+        fs::write(&file, config)?;
+        let mut gobgpd = self.daemon(if self.release.is_some() { "/usr/bin/gobgpd" } else { "gobgpd" });
+        gobgpd.arg("-f").arg(&file).args(["--api-hosts", "127.0.0.1:50051", "--log-plain"]);
+        let process = Process::start(self.lab(), "gobgpd", gobgpd)?;
+        process.until_port(50051)?;
+        Ok(Gobgp { process, host: self.clone() })
+    }
+}
+
+impl Gobgp {
+    /// The answer to a command of its client: `gobgp.tell("neighbor 10.0.4.1 disable")`.
+    pub fn tell(&self, command: &str) -> Result<String> {
+        let mut gobgp = self.host.daemon("/usr/bin/gobgp");
+        gobgp.args(command.split(' '));
+        Ok(self.host.lab().run(gobgp)?.stdout)
+    }
+}
+
+impl std::ops::Deref for Gobgp {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
