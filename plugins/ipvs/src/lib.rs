@@ -1,0 +1,14 @@
+//! IPVS: the truth about the director, its real servers, and the path through it.
+#![forbid(unsafe_code)]
+
+pub mod check;
+pub mod drift;
+pub mod fields;
+mod judge;
+mod memory;
+pub mod names;
+pub mod netlink;
+mod sync;
+pub mod table;
+
+pub use check::Ipvs;

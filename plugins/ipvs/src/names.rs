@@ -1,0 +1,240 @@
+//! Names: for people instead of addresses, as patterns for services, and what expectation files ask for.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use weir_contract::Problem;
+use weir_wire::ip_vs::expect::{MAX_TEXT, Surroundings};
+use weir_wire::ip_vs::{Key, Protocol};
+
+use crate::table::text;
+
+/// An included pattern matches at most so many files.
+const FILES_MAX: usize = 1000;
+
+/// Names of addresses, from a file of the form of hosts(5).
+#[derive(Clone, Debug, Default)]
+pub struct Names(HashMap<IpAddr, String>);
+
+impl Names {
+    /// Reads the file; the first name of a line counts.
+    ///
+    /// # Errors
+    /// E-NO-DATA when it cannot be read.
+    pub fn read(path: &Path) -> Result<Self, Problem> {
+        Ok(Self::parse(&text(path)?))
+    }
+
+    fn parse(text: &str) -> Self {
+        let entry = |line: &str| {
+            let mut words = line.split('#').next()?.split_whitespace();
+            Some((words.next()?.parse().ok()?, words.next()?.to_owned()))
+        };
+        let mut names = HashMap::new();
+        for (address, name) in text.lines().filter_map(entry) {
+            names.entry(address).or_insert(name);
+        }
+        Self(names)
+    }
+
+    /// `media1.example.net:554`, or the address as it is.
+    pub fn address(&self, address: SocketAddr) -> String {
+        self.0
+            .get(&address.ip())
+            .map_or_else(|| address.to_string(), |name| format!("{name}:{}", address.port()))
+    }
+
+    /// `TCP vod.example.net:554`, `FWM 7`.
+    pub fn service(&self, key: &Key) -> String {
+        match key {
+            Key::Address { protocol, address } => format!("{} {}", protocol.name(), self.address(*address)),
+            Key::Fwmark { .. } => key.to_string(),
+        }
+    }
+
+    /// A name for metrics: `tcp_vod.example.net_554`, or the key's own.
+    pub fn id(&self, key: &Key) -> String {
+        match key {
+            Key::Address { protocol, address } if self.0.contains_key(&address.ip()) => {
+                format!(
+                    "{}_{}",
+                    protocol.name().to_ascii_lowercase(),
+                    self.address(*address).replace(':', "_")
+                )
+            }
+            _ => key.id(),
+        }
+    }
+}
+
+/// Which services: `192.0.2.1:80`, `192.0.2.*`, `TCP *:554`, `FWM 7`, `*.example.net:*`; an empty one selects all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pattern(String);
+
+impl FromStr for Pattern {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.trim().is_empty() {
+            return Err("use an address, `TCP 192.0.2.1:80`, `FWM 7`, with * and ? as wildcards".to_owned());
+        }
+        Ok(Self(text.trim().to_ascii_lowercase()))
+    }
+}
+
+impl std::fmt::Display for Pattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Pattern {
+    /// Whether the pattern is the whole service, or its address with or without port, by number or name.
+    pub fn selects(&self, key: &Key, names: &Names) -> bool {
+        let mut texts = vec![key.to_string(), names.service(key)];
+        if let Some(address) = key.address() {
+            texts.extend([address.to_string(), address.ip().to_string(), names.address(address)]);
+        }
+        texts.iter().any(|text| glob(self.0.as_bytes(), text.to_ascii_lowercase().as_bytes()))
+    }
+}
+
+/// Whether `text` is of the form `pattern`, in which `*` is any text and `?` one byte.
+pub fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut star = None; // where to go on when a later part does not fit
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(byte) if *byte == b'?' || *byte == text[t] => (p, t) = (p + 1, t + 1),
+            _ => match star {
+                Some((at, taken)) => {
+                    star = Some((at, taken + 1));
+                    (p, t) = (at + 1, taken + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|byte| *byte == b'*')
+}
+
+/// The machine around an expectation file: its folder, its hosts and services.
+#[derive(Debug)]
+pub struct Machine;
+
+impl Surroundings for Machine {
+    fn include(&mut self, pattern: &str, from: &str) -> Result<Vec<(String, String)>, String> {
+        let folder = Path::new(from).parent().unwrap_or(Path::new("."));
+        let pattern = folder.join(pattern); // an absolute one replaces the folder
+        let mut files = matches(&pattern);
+        files.sort();
+        if files.is_empty() {
+            return Err(format!("no file matches {}", pattern.display()));
+        }
+        let mut size = 0;
+        let read = |path: PathBuf| {
+            let text = text(&path).map_err(|problem| problem.text)?;
+            size += text.len();
+            if size > MAX_TEXT {
+                return Err(format!("the files of {} are too large", pattern.display()));
+            }
+            Ok((path.to_string_lossy().into_owned(), text))
+        };
+        files.into_iter().map(read).collect()
+    }
+
+    fn addresses(&mut self, name: &str) -> Vec<IpAddr> {
+        // getaddrinfo cannot be cancelled; the watchdog of the check ends it if need be.
+        (name, 0).to_socket_addrs().map(|found| found.map(|a| a.ip()).collect()).unwrap_or_default()
+    }
+
+    fn port(&mut self, name: &str, protocol: Protocol) -> Option<u16> {
+        let services = text(Path::new("/etc/services")).ok()?;
+        let protocol = protocol.name().to_ascii_lowercase();
+        services.lines().find_map(|line| {
+            let mut words = line.split('#').next()?.split_whitespace();
+            let (first, second) = (words.next()?, words.next()?);
+            let (port, of) = second.split_once('/')?;
+            (of == protocol && (first == name || words.any(|alias| alias == name)))
+                .then(|| port.parse().ok())?
+        })
+    }
+}
+
+/// The files that match a pattern with wildcards in any part of the path.
+fn matches(pattern: &Path) -> Vec<PathBuf> {
+    let mut found = vec![PathBuf::new()];
+    for part in pattern.components() {
+        let part = part.as_os_str();
+        let Some(wild) = part.to_str().filter(|part| part.contains(['*', '?'])) else {
+            for path in &mut found {
+                path.push(part);
+            }
+            continue;
+        };
+        let inside = |folder: &PathBuf| -> Vec<PathBuf> {
+            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            let fits = |name: &str| glob(wild.as_bytes(), name.as_bytes()) && !name.starts_with('.');
+            entries.filter(|entry| entry.file_name().to_str().is_some_and(fits)).map(|e| e.path()).collect()
+        };
+        found = found.iter().flat_map(inside).take(FILES_MAX).collect();
+    }
+    found.retain(|path| path.is_file());
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_select_by_service_address_port_and_name() {
+        let names = Names::parse("192.0.2.1 vod.example.net vod # the films\n");
+        let key: Key = "TCP 192.0.2.1:554".parse().expect("a key");
+        for text in [
+            "TCP 192.0.2.1:554",
+            "tcp *",
+            "192.0.2.1",
+            "192.0.2.1:554",
+            "192.0.2.?:*",
+            "*:554",
+            "VOD*",
+            "vod.example.net:554",
+        ] {
+            assert!(text.parse::<Pattern>().expect(text).selects(&key, &names), "{text}");
+        }
+        for text in ["UDP *", "192.0.2.10", "192.0.2.1:55", "FWM 7", "live*"] {
+            assert!(!text.parse::<Pattern>().expect(text).selects(&key, &names), "{text}");
+        }
+        assert_eq!(names.service(&key), "TCP vod.example.net:554");
+        assert_eq!(names.id(&key), "tcp_vod.example.net_554");
+    }
+
+    #[test]
+    fn wildcards_go_back_when_a_later_part_does_not_fit() {
+        assert!(glob(b"a*b*c", b"aXbXbc"));
+        assert!(!glob(b"a*b", b"aXbX"));
+        assert!(glob(b"*", b""));
+        // Would take for ever if every star were tried with every other.
+        assert!(!glob(&b"*a".repeat(40), &b"b".repeat(10_000)));
+    }
+
+    #[test]
+    fn included_files_lie_beside_the_file_that_includes_them() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../common/wire/testdata/ip_vs/config");
+        let from = format!("{folder}/keepalived-2-advanced.conf");
+        let files = Machine.include("conf.d/*.conf", &from).expect("a file");
+        assert_eq!(files.len(), 1);
+        assert!(
+            Machine.include("nothing/*.conf", &from).expect_err("nothing").starts_with("no file matches")
+        );
+        assert_eq!(Machine.port("domain", Protocol::Udp), Some(53));
+    }
+}
