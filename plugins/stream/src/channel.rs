@@ -6,6 +6,7 @@ use weir_cli::{Check, Common, parse_options};
 use weir_contract::text::redact;
 use weir_contract::{Field, Outcome, Problem, Thresholds, fault};
 
+use crate::hls::{self, Hls, HlsArgs};
 use crate::http_stream::{self, HttpStream, StreamArgs};
 use crate::rtsp::{self, Rtsp, RtspArgs};
 
@@ -30,6 +31,7 @@ pub struct Channel {
 enum Watcher {
     Rtsp(Box<RtspArgs>),
     Http(Box<StreamArgs>),
+    Hls(Box<HlsArgs>),
 }
 
 impl Channel {
@@ -44,11 +46,10 @@ impl Channel {
             url.split_once("://").ok_or_else(|| wrong(format!("`{}` is no URL", redact(url))))?;
         let (watcher, common) = match scheme {
             "rtsp" | "rtsps" => {
-                parse::<Rtsp>(words).map(|(args, common)| (Watcher::Rtsp(Box::new(args)), common))
+                parse_options::<Rtsp>(words).map(|(args, common)| (Watcher::Rtsp(Box::new(args)), common))
             }
-            "http" | "https" => {
-                parse::<HttpStream>(words).map(|(args, common)| (Watcher::Http(Box::new(args)), common))
-            }
+            "http" | "https" => parse_options::<HttpStream>(words)
+                .map(|(args, common)| (Watcher::Http(Box::new(args)), common)),
             _ => return Err(wrong(format!("nobody here speaks {scheme}: use rtsp, rtsps, http or https"))),
         }
         .map_err(|problem| wrong(problem.text))?;
@@ -62,6 +63,7 @@ impl Channel {
             Watcher::Http(args) => {
                 (HttpStream::SERVICE, http_stream::check(args, args.probe(&self.common)).await)
             }
+            Watcher::Hls(args) => (Hls::SERVICE, hls::check(args, args.probe(&self.common)).await),
         };
         result.unwrap_or_else(|problem| Outcome::failed(service, self.url.as_str(), problem))
     }
@@ -71,6 +73,7 @@ impl Channel {
         let table = match &self.watcher {
             Watcher::Rtsp(args) => Rtsp::thresholds(args),
             Watcher::Http(args) => HttpStream::thresholds(args),
+            Watcher::Hls(args) => Hls::thresholds(args),
         };
         table
             .into_iter()
@@ -80,8 +83,10 @@ impl Channel {
     }
 }
 
-fn parse<C: Check>(words: &[String]) -> Result<(C::Args, Common), Problem> {
-    parse_options::<C>(words)
+/// Whether a URL is that of an HLS playlist, by its path.
+fn is_hls(url: &str) -> bool {
+    let path = url.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
+    path.ends_with(".m3u8")
 }
 
 /// Reads a channels file: `NAME URL [OPTIONS]` a line, `#` begins a comment. `defaults` are options for all, before each one's own.

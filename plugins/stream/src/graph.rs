@@ -38,7 +38,7 @@ Links:
 Environment (plugin-conf.d):
   env.url       the channel's URL: rtsp, rtsps, http or https
   env.channels  the channels file, /etc/weir/channels by default; a line is NAME URL [OPTIONS]
-  env.options   options of check_rtsp or check_http_stream for all of them, such as: --transport udp -w 2
+  env.options   options of the check for all of them, such as: --transport udp -w 2
   env.timeout   seconds for all of it, 10 by default
 
 Warning and critical ranges among the options become Munin's.";
