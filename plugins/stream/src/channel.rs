@@ -48,6 +48,9 @@ impl Channel {
             "rtsp" | "rtsps" => {
                 parse_options::<Rtsp>(words).map(|(args, common)| (Watcher::Rtsp(Box::new(args)), common))
             }
+            "http" | "https" if is_hls(url) => {
+                parse_options::<Hls>(words).map(|(args, common)| (Watcher::Hls(Box::new(args)), common))
+            }
             "http" | "https" => parse_options::<HttpStream>(words)
                 .map(|(args, common)| (Watcher::Http(Box::new(args)), common)),
             _ => return Err(wrong(format!("nobody here speaks {scheme}: use rtsp, rtsps, http or https"))),
