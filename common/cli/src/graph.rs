@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use anyhow::{Context, Result};
 use weir_contract::{Problem, Sample};
 use weir_munin::{Link, Request, Section, config, values};
 
-use crate::options::seconds;
+use crate::options::{Credentials, seconds};
 use crate::terminal;
 
 /// The environment that plugin-conf.d gives to a plugin.
@@ -42,6 +43,12 @@ impl Env {
         self.get(key).map_or(Ok(default), |text| {
             text.parse().map_err(|error| anyhow::anyhow!("env.{key} is `{text}`: {error}"))
         })
+    }
+
+    /// `env.user`, and `env.password` or, better, `env.password_file`.
+    pub fn credentials(&self) -> Credentials {
+        let text = |key: &str| self.get(key).map(str::to_owned);
+        Credentials::new(text("user"), text("password"), text("password_file").map(PathBuf::from))
     }
 
     /// `env.timeout` in seconds, 10 by default.

@@ -126,6 +126,15 @@ pub struct Credentials {
 const PASSWORD_FILE_MAX: u64 = 4096;
 
 impl Credentials {
+    /// What another source than the command line says.
+    pub(crate) fn new(
+        user: Option<String>,
+        password: Option<String>,
+        password_file: Option<PathBuf>,
+    ) -> Self {
+        Self { user, password, password_file }
+    }
+
     /// The password from the file, the option or the environment, in this order.
     ///
     /// # Errors

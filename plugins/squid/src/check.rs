@@ -25,15 +25,15 @@ pub struct CheckArgs {
     squid: SquidArgs,
 
     /// The span of time that ratios are about.
-    #[arg(long, value_name = "SPAN", default_value = "5min")]
+    #[arg(long, value_name = "SPAN", default_value = "5min", help_heading = "Squid")]
     window: Window,
 
     /// Ratios and service times are judged only when the span has this many requests.
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Squid")]
     min_requests: u32,
 
     /// Count the connections of clients too: a long page on a busy proxy.
-    #[arg(long)]
+    #[arg(long, help_heading = "Squid")]
     client_connections: bool,
 
     #[command(flatten)]
@@ -52,10 +52,9 @@ impl CheckArgs {
     /// The counters come first: what we ask after them is counted behind them.
     fn pages(&self, has_memory: bool) -> Vec<Page> {
         let window = match self.window {
-            Window::Five => Some(Page::FiveMinutes),
             Window::Sixty => Some(Page::SixtyMinutes),
             Window::Last if has_memory => None,
-            Window::Last => Some(Page::FiveMinutes),
+            Window::Five | Window::Last => Some(Page::FiveMinutes),
         };
         let clients = self.client_connections.then_some(Page::ClientList);
         let always = [Page::Info, Page::StoreDir, Page::ServerList];
@@ -124,7 +123,7 @@ async fn check(args: &CheckArgs, probe: Probe) -> Result<Outcome, Problem> {
     let one = async |probe: &Probe, address: SocketAddr| {
         let mut outcome = Outcome::new(SERVICE, args.squid.subject());
         let state = args.squid.state("check_squid", address);
-        let memory = state.as_ref().ok().and_then(|file| file.load()).and_then(|text| Memory::decode(&text));
+        let memory = state.as_ref().ok().and_then(StateFile::load).and_then(|text| Memory::decode(&text));
         let mut report = Report::default();
         let pages = args.pages(memory.is_some());
         let result = measure(probe, target, address, args.squid.source, &pages, &mut report).await;

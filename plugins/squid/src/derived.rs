@@ -45,6 +45,9 @@ pub(crate) fn derive(report: &Report, memory: Option<Memory>, window: Window) ->
         memory.counters = counters.clone();
         memory.start_time = start_time;
         memory.remember_peers(peers);
+        if let Some(store) = &report.store {
+            memory.dirs = store.dirs.iter().map(|dir| dir.path.clone()).collect();
+        }
         memory
     });
     (derived, memory)

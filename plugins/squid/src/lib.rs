@@ -5,8 +5,10 @@
 //! requests, which Squid counts as misses, are taken out of it.
 
 pub mod check;
+mod conf;
 mod derived;
 pub mod fields;
+pub mod graph;
 mod judge;
 mod measure;
 mod memory;

@@ -21,8 +21,10 @@ pub(crate) struct Memory {
     pub(crate) counters: Counters,
     /// When (by the server's clock) we asked, and how much.
     pub(crate) ledger: Vec<(f64, Own)>,
-    /// Name, questions sent, questions answered.
+    /// Name, questions sent, questions answered; of every peer, so that graphs know whom to draw.
     pub(crate) peers: Vec<(String, u64, u64)>,
+    /// Paths of disk caches.
+    pub(crate) dirs: Vec<String>,
 }
 
 impl Memory {
@@ -52,8 +54,8 @@ impl Memory {
     }
 
     pub(crate) fn remember_peers(&mut self, peers: &[Peer]) {
-        let known = |p: &Peer| Some((p.name.clone(), p.pings_sent?, p.pings_acked?));
-        self.peers = peers.iter().filter_map(known).take(PEERS_MAX).collect();
+        let known = |p: &Peer| (p.name.clone(), p.pings_sent.unwrap_or(0), p.pings_acked.unwrap_or(0));
+        self.peers = peers.iter().map(known).take(PEERS_MAX).collect();
     }
 
     pub(crate) fn encode(&self) -> String {
@@ -79,6 +81,9 @@ impl Memory {
         }
         for (name, sent, acked) in &self.peers {
             let _ = writeln!(text, "peer {sent} {acked} {}", name.escape_default());
+        }
+        for dir in &self.dirs {
+            let _ = writeln!(text, "dir {}", dir.escape_default());
         }
         text
     }
@@ -107,6 +112,7 @@ impl Memory {
                     let (sent, acked, name) = (words.next()?, words.next()?, words.next()?);
                     memory.peers.push((name.to_owned(), sent.parse().ok()?, acked.parse().ok()?));
                 }
+                "dir" => memory.dirs.push(value.to_owned()),
                 _ => return None,
             }
         }
@@ -155,6 +161,7 @@ mod tests {
         };
         memory.enter(1000.5, Own { requests: 4.0, kbytes: 2.5 });
         memory.peers.push(("origin 1".to_owned(), 10, 9));
+        memory.dirs.push("/var/spool/squid".to_owned());
         memory
     }
 
@@ -189,7 +196,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_a_memory_or_nothing(text in "((start|now|counters|own|peer) [-0-9. ]{0,30}\n){0,6}\\PC{0,9}") {
+        fn any_text_is_a_memory_or_nothing(text in "((start|now|counters|own|peer|dir) [-0-9. ]{0,30}\n){0,6}\\PC{0,9}") {
             let _ = Memory::decode(&text);
         }
     }

@@ -1,4 +1,5 @@
-//! Where Squid is, and by which of its three voices it is heard.
+//! Where Squid is, and by which of its voices it is heard.
+#![allow(clippy::doc_markdown, reason = "this is what --help prints")]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -43,37 +44,37 @@ pub enum Window {
 pub struct SquidArgs {
     /// The host that runs Squid.
     #[arg(short = 'H', long, value_name = "HOST", default_value = "127.0.0.1")]
-    pub host: String,
+    pub(crate) host: String,
 
     /// An http_port of Squid, forward or accelerator.
     #[arg(short, long, value_name = "PORT", default_value_t = 3128)]
-    pub port: u16,
+    pub(crate) port: u16,
 
     /// How to ask: auto is manager (3.2 to 7), then cache-object (2.x to 6).
     #[arg(long, value_name = "SOURCE", default_value = "auto")]
-    pub source: Source,
+    pub(crate) source: Source,
 
     /// The port speaks TLS (https_port).
     #[arg(long)]
-    pub tls: bool,
+    pub(crate) tls: bool,
 
     /// The port wants the PROXY protocol (require-proxy-header).
     #[arg(long)]
-    pub proxy_header: bool,
+    pub(crate) proxy_header: bool,
 
     #[command(flatten)]
-    pub credentials: Credentials,
+    pub(crate) credentials: Credentials,
 
     /// Where to remember the last run [default: /var/lib/weir if it is fit, else /var/tmp/weir-UID]
-    #[arg(long, value_name = "DIR")]
-    pub state_dir: Option<PathBuf>,
+    #[arg(long, value_name = "DIR", help_heading = "Squid")]
+    pub(crate) state_dir: Option<PathBuf>,
 
     /// A name for this caller, when several services ask the same Squid and each wants its own last run.
-    #[arg(long, value_name = "NAME", default_value = "")]
-    pub state_name: String,
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true, help_heading = "Squid")]
+    pub(crate) state_name: String,
 
     #[command(flatten)]
-    pub net: NetArgs,
+    pub(crate) net: NetArgs,
 }
 
 impl SquidArgs {

@@ -133,7 +133,7 @@ mod tests {
         let traffic = Traffic::averaged(&averages).unwrap();
         // The same server's page `info` says: 5min: -0.8 %.
         let ratio = traffic.byte_hit_ratio().unwrap();
-        assert_eq!((ratio * 10.0).round(), -8.0, "{ratio}");
+        assert_eq!(format!("{ratio:.1}"), "-0.8");
         assert_eq!((traffic.requests, traffic.hits, traffic.hit_ratio()), (24.0, 0.0, Some(0.0)));
     }
 

@@ -1,4 +1,5 @@
 //! `check_squid` against real Squids: known mixes of hits and misses, and everything that breaks.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
 
