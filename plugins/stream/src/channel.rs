@@ -88,8 +88,8 @@ impl Channel {
 
 /// Whether a URL is that of an HLS playlist, by its path.
 fn is_hls(url: &str) -> bool {
-    let path = url.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
-    path.ends_with(".m3u8")
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    path.rsplit_once('.').is_some_and(|(_, extension)| extension.eq_ignore_ascii_case("m3u8"))
 }
 
 /// Reads a channels file: `NAME URL [OPTIONS]` a line, `#` begins a comment. `defaults` are options for all, before each one's own.
