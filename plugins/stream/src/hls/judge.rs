@@ -49,12 +49,13 @@ pub fn samples(report: &Report) -> Vec<Sample> {
     let ratio =
         most(&mut pieces().filter(|piece| segments(piece.kind)).filter_map(super::report::Piece::ratio));
     let variants = report.tracks.iter().filter(|track| is_variant(track) && track.plays()).count();
+    let bitrate =
+        most(&mut report.tracks.iter().filter(|track| is_variant(track)).filter_map(Track::bitrate));
     vec![
         LAG.sample_opt(worst_lag(report).map(|(_, lag)| thousandths(lag))),
         VARIANTS.sample_opt((!report.tracks.is_empty()).then_some(variants)),
         FIRST_MEDIA.sample_opt(first),
-        BITRATE
-            .sample_opt(most(&mut report.tracks.iter().filter(|t| is_variant(t)).filter_map(Track::bitrate))),
+        BITRATE.sample_opt(bitrate.map(f64::round)),
         SEGMENT_RATIO.sample_opt(ratio.map(thousandths)),
         SKEW.sample_opt(skew(report).map(thousandths)),
     ]
