@@ -50,6 +50,7 @@ mod room;
 mod serve;
 mod squid;
 mod status_dat;
+mod uml;
 mod vlc;
 
 pub use anyhow::Result;
@@ -74,4 +75,5 @@ pub use room::{Lab, Outcome};
 pub use serve::Served;
 pub use squid::{Squid, SquidBuilder};
 pub use status_dat::Service;
+pub use uml::{Guest, Uml};
 pub use vlc::{Vlc, VlcBuilder};

@@ -36,6 +36,8 @@ pub const NEEDS: &[(&str, &[&str])] = &[
     ("openssl", &["openssl", "faketime"]),
     ("curl", &["curl"]),
     ("squid", &["squid", "curl"]),
+    ("uml", &["user-mode-linux", "iproute2", "kmod", "procps"]),
+    ("ipvs", &["ipvsadm", "iptables", "keepalived", "ldirectord", "python3"]),
     ("release-root", &["debian-archive-keyring", "apt", "dpkg", "util-linux"]),
     ("nagios4", &["nagios4-core"]),
     ("icinga2", &["icinga2-bin", "icinga2-common", "monitoring-plugins-basic"]),

@@ -1,0 +1,119 @@
+//! User-mode Linux: a kernel with a real IPVS as an ordinary process, without KVM and without root.
+//!
+//! The guest's root is this machine's own file system, read-only, so whatever is installed or built here runs there as it is;
+//! the lab's folder can be written to. A guest boots in two seconds, runs one script as root, and is gone.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{Lab, Process, ReleaseRoot};
+
+/// A guest that runs longer than this hangs; a machine that compiles at the same time is slow.
+const HANGS: Duration = Duration::from_secs(150);
+
+/// What a guest is made of.
+pub struct Uml {
+    lab: Lab,
+    release: Option<ReleaseRoot>,
+}
+
+/// What a guest left behind.
+#[derive(Debug)]
+pub struct Guest {
+    /// What the script wrote to both its outputs.
+    pub log: String,
+    folder: PathBuf,
+}
+
+/// Makes the guest a place to run in, runs the script, and switches off. The kernel must not load modules by itself: whether
+/// a program under test makes it do so is one of the things to be seen.
+const INIT: &str = r#"#!/bin/bash
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/mnt TMPDIR=/mnt
+mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t tmpfs tmp /mnt; mount -t tmpfs run /run
+mount -t tmpfs -o mode=1777 tmp /var/tmp
+mkdir -p /mnt/m/lib/modules /run/netns
+mount -t hostfs none FOLDER -o FOLDER || mount -t hostfs none FOLDER -o hostfs=FOLDER
+ln -s /usr/lib/uml/modules/$(uname -r) /mnt/m/lib/modules/
+echo /bin/false > /proc/sys/kernel/modprobe
+ip link set lo up
+load() { modprobe -d /mnt/m -a "$@"; }
+export -f load
+cd FOLDER; bash FOLDER/script > FOLDER/log 2>&1; echo $? > FOLDER/code
+sync; echo o > /proc/sysrq-trigger; sleep 5
+"#;
+
+impl Lab {
+    /// A guest with the kernel of this machine's release (needs "uml").
+    pub fn uml(&self) -> Uml {
+        Uml { lab: self.clone(), release: None }
+    }
+}
+
+impl Uml {
+    /// The kernel and the programs of another release, which must hold `user-mode-linux`, `bash`, `coreutils`, `iproute2`, `kmod`,
+    /// `mount` and what the script calls.
+    #[must_use]
+    pub fn release(mut self, root: ReleaseRoot) -> Self {
+        self.release = Some(root);
+        self
+    }
+
+    /// Runs a bash script as root in a new guest, to its end. It finds itself in a folder of its own that it may write to; the
+    /// function `load` loads kernel modules.
+    ///
+    /// # Errors
+    /// When the guest does not come to an end within two and a half minutes, or its script fails: the error shows what it said.
+    pub fn run(&self, script: &str) -> Result<Guest> {
+        let name = self.lab.name("uml");
+        let folder = self.lab.dir().join(&name);
+        fs::create_dir_all(&folder)?;
+        let init = folder.join("init");
+        fs::write(&init, INIT.replace("FOLDER", &folder.display().to_string()))?;
+        fs::write(folder.join("script"), script)?;
+        fs::set_permissions(&init, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+        let mut linux = match &self.release {
+            Some(root) => root.command(&self.lab, "/usr/bin/linux.uml"),
+            None => self.lab.command("linux.uml"),
+        };
+        linux.args([
+            "mem=256M",
+            "rootfstype=hostfs",
+            "rootflags=/",
+            "ro",
+            "con=null",
+            "con0=null,fd:1",
+            "ssl=null",
+        ]);
+        linux.args(["quiet", "loglevel=3"]).arg(format!("init={}", init.display()));
+        linux.stdin(std::process::Stdio::null());
+        let process = Process::start(&self.lab, &name, linux)?;
+        let begin = Instant::now();
+        while process.is_running() && begin.elapsed() < HANGS {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let log = fs::read(folder.join("log")).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log).into_owned();
+        let code = fs::read_to_string(folder.join("code")).with_context(|| {
+            format!("the guest did not finish; it said:\n{log}\nits console:\n{}", process.log())
+        })?;
+        if code.trim() != "0" {
+            bail!("the script ended with {}; it said:\n{log}", code.trim());
+        }
+        Ok(Guest { log, folder })
+    }
+}
+
+impl Guest {
+    /// A file that the script wrote.
+    ///
+    /// # Errors
+    /// When there is none, with what the script said.
+    pub fn file(&self, name: &str) -> Result<String> {
+        let bytes = fs::read(self.folder.join(name))
+            .with_context(|| format!("the guest wrote no {name}; it said:\n{}", self.log))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
