@@ -231,8 +231,11 @@ fn judge_rates(voice: &mut Voice<'_>, args: &HlsArgs) {
 
 fn changed_target(track: &Track) -> Option<String> {
     let first = track.looks.first()?.target_duration?;
-    let changed =
-        track.looks.iter().filter_map(|look| look.target_duration).find(|target| *target != first)?;
+    let changed = track
+        .looks
+        .iter()
+        .filter_map(|look| look.target_duration)
+        .find(|target| (target - first).abs() > 0.001)?;
     Some(format!("TARGETDURATION changed from {first} to {changed}"))
 }
 

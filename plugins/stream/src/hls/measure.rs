@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use url::Url;
-use weir_contract::{Problem, Range, Thresholds, fault};
+use weir_contract::{Problem, Range, Thresholds, Unit, fault};
 use weir_probe::http::{Answer, Get, Http, HttpOptions};
 use weir_probe::{Probe, together};
 use weir_wire::auth::Credentials;
@@ -280,11 +280,11 @@ fn summary(master: &MasterPlaylist, tracks: &mut Vec<Track>) -> Master {
 
 /// `variant 640x360, 640.0 kbit/s`
 fn variant_name(variant: &Variant) -> String {
-    let mut name = "variant".to_owned();
-    if let Some((width, height)) = variant.resolution {
-        name.push_str(&format!(" {width}x{height},"));
+    let rate = Unit::BitsPerSecond.human(variant.bandwidth.into());
+    match variant.resolution {
+        Some((width, height)) => format!("variant {width}x{height}, {rate}"),
+        None => format!("variant {rate}"),
     }
-    name + " " + &weir_contract::Unit::BitsPerSecond.human(variant.bandwidth.into())
 }
 
 /// `audio "English"`

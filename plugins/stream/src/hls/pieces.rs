@@ -20,6 +20,8 @@ const SMALL_MAX: u64 = 4 * 1024 * 1024;
 const LOOK_INTO: usize = 512 * 1024;
 /// The size of an AES-128 key.
 const KEY_BYTES: u64 = 16;
+/// The size of a block of AES.
+const BLOCK_BYTES: u64 = 16;
 
 /// Where a piece is, and what it should be.
 struct Wanted<'a> {
@@ -149,8 +151,10 @@ fn examine(wanted: &Wanted<'_>, answer: &Answer) -> (Option<Container>, Option<F
         return (None, (answer.bytes != KEY_BYTES).then(|| Flaw::grave(text())));
     }
     if wanted.encrypted {
-        let text = || format!("encrypted segments come in blocks of 16 bytes, this one has {}", answer.bytes);
-        return (None, (answer.bytes % 16 != 0).then(|| Flaw::grave(text())));
+        let text = || {
+            format!("encrypted segments come in blocks of {BLOCK_BYTES} bytes, this one has {}", answer.bytes)
+        };
+        return (None, (!answer.bytes.is_multiple_of(BLOCK_BYTES)).then(|| Flaw::grave(text())));
     }
     let container = sniff(&answer.body);
     let whole = answer.body.len() as u64 == answer.bytes;
