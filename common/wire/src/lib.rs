@@ -6,6 +6,7 @@
 pub mod auth;
 mod base64;
 pub mod bgp;
+pub mod dash;
 pub mod dns;
 pub mod headers;
 pub mod hls;
