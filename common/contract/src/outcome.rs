@@ -150,10 +150,57 @@ impl Outcome {
         self.samples.push(sample);
     }
 
+    /// Whether it is not CRITICAL: what it is about can be used.
+    pub fn serves(&self) -> bool {
+        self.state() != State::Critical
+    }
+
+    /// One outcome of several parts of a service (addresses of a name, URLs of a channel), of which `needed` must serve. When
+    /// they do, what is CRITICAL about another part is a WARNING; when they do not, `fault` says so. Samples and findings carry the
+    /// name of their part; `noun` names the parts: `addresses`.
+    #[must_use]
+    pub fn quorum(parts: Vec<(String, Self)>, needed: usize, noun: &str, fault: &'static Fault) -> Self {
+        let total = parts.len();
+        let serving = parts.iter().filter(|(_, part)| part.serves()).count();
+        let mut all = Self::default();
+        for (name, part) in parts {
+            let dead = !part.serves();
+            if all.service.is_empty() || (all.headline.is_empty() && !dead) {
+                (all.service, all.subject, all.headline) = (part.service, part.subject, part.headline);
+            }
+            all.findings.extend(part.findings.into_iter().map(|mut finding| {
+                if serving >= needed && finding.state == State::Critical {
+                    finding.state = State::Warning;
+                }
+                finding.subject = joined(&name, &finding.subject, " ");
+                finding
+            }));
+            all.samples.extend(part.samples.into_iter().map(|sample| {
+                let instance = joined(&name, &sample.instance, "_");
+                sample.of(instance)
+            }));
+            all.phases.extend(part.phases);
+            all.details.push(format!("{name}: {}", if dead { "does not serve" } else { "serves" }));
+            all.details.extend(part.details);
+            all.transcript.extend(part.transcript);
+        }
+        if serving < needed {
+            let text = format!("{serving} of {total} {noun} serve, {needed} are needed");
+            all.find_as(State::Critical, fault, text);
+        }
+        all.headline = joined(&format!("{serving} of {total} {noun} serve"), &all.headline, "; ");
+        all
+    }
+
     /// The findings, gravest first; equals keep their order.
     pub fn ranked(&self) -> Vec<&Finding> {
         let mut findings: Vec<&Finding> = self.findings.iter().collect();
         findings.sort_by_key(|f| std::cmp::Reverse(f.state.severity()));
         findings
     }
+}
+
+/// Two texts with something between them, unless the second is empty.
+fn joined(first: &str, second: &str, between: &str) -> String {
+    if second.is_empty() { first.to_owned() } else { format!("{first}{between}{second}") }
 }

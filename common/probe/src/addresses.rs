@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 
 use futures_util::future::join_all;
-use weir_contract::{Finding, Outcome, State, fault};
+use weir_contract::{Outcome, fault};
 
 use crate::Probe;
 
@@ -73,7 +73,7 @@ pub async fn every_address(
                 let waiting = u32::try_from(tried - done).unwrap_or(u32::MAX);
                 let share = (waiting > 1).then(|| probe.deadline.remaining() / waiting);
                 let result = one(*address, share).await;
-                let serves = serves(&result.1);
+                let serves = result.1.serves();
                 results.push(result);
                 if serves || probe.deadline.remaining().is_zero() {
                     break;
@@ -93,63 +93,29 @@ pub async fn every_address(
     outcome
 }
 
-fn serves(outcome: &Outcome) -> bool {
-    outcome.state() != State::Critical
-}
-
 fn merge(mut results: Vec<(SocketAddr, Outcome)>, policy: Addresses) -> Outcome {
-    let serving = results.iter().filter(|(_, outcome)| serves(outcome)).count();
-    let looked_at = results.len();
-    if matches!(policy, Addresses::First | Addresses::Any) {
-        // The last one tried is the one that served, or all failed and it speaks for them.
-        let Some((address, mut outcome)) = results.pop() else { return Outcome::default() };
-        for (dead, failed) in results {
-            let why = failed.ranked().first().map(|f| f.text.clone()).unwrap_or_default();
-            outcome.details.push(format!("address {dead} does not serve: {why}"));
-        }
-        outcome.details.push(format!("address {address}"));
-        return outcome;
-    }
-    let needed = if let Addresses::AtLeast(count) = policy { count } else { looked_at };
-    let mut all = Outcome::default();
-    for (address, outcome) in results {
-        let dead = !serves(&outcome);
-        if all.service.is_empty() || (all.headline.is_empty() && !dead) {
-            (all.service, all.subject, all.headline) = (outcome.service, outcome.subject, outcome.headline);
-        }
-        let ip = address.ip().to_string();
-        all.findings.extend(outcome.findings.into_iter().map(|mut finding: Finding| {
-            if dead && serving >= needed && finding.state == State::Critical {
-                finding.state = State::Warning;
+    let needed = match policy {
+        Addresses::AtLeast(count) => count,
+        Addresses::All => results.len(),
+        Addresses::First | Addresses::Any => {
+            // The last one tried is the one that served, or all failed and it speaks for them.
+            let Some((address, mut outcome)) = results.pop() else { return Outcome::default() };
+            for (dead, failed) in results {
+                let why = failed.ranked().first().map(|f| f.text.clone()).unwrap_or_default();
+                outcome.details.push(format!("address {dead} does not serve: {why}"));
             }
-            finding.subject =
-                if finding.subject.is_empty() { ip.clone() } else { format!("{ip} {}", finding.subject) };
-            finding
-        }));
-        all.samples.extend(outcome.samples.into_iter().map(|sample| {
-            let instance =
-                if sample.instance.is_empty() { ip.clone() } else { format!("{ip}_{}", sample.instance) };
-            sample.of(instance)
-        }));
-        all.phases.extend(outcome.phases);
-        all.details.push(format!("address {address}: {}", if dead { "does not serve" } else { "serves" }));
-        all.details.extend(outcome.details);
-        all.transcript.extend(outcome.transcript);
-    }
-    if serving < needed {
-        all.find_as(
-            State::Critical,
-            &fault::ADDR_DEAD,
-            format!("{serving} of {looked_at} addresses serve, {needed} are needed"),
-        );
-    }
-    all.headline = format!("{serving} of {looked_at} addresses serve; {}", all.headline);
-    all
+            outcome.details.push(format!("address {address}"));
+            return outcome;
+        }
+    };
+    let parts = results.into_iter().map(|(address, outcome)| (address.ip().to_string(), outcome)).collect();
+    Outcome::quorum(parts, needed, "addresses", &fault::ADDR_DEAD)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_contract::State;
     use weir_contract::fault::TCP_REFUSED;
 
     fn result(address: &str, dead: bool) -> (SocketAddr, Outcome) {

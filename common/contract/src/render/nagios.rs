@@ -26,9 +26,12 @@ pub fn nagios(outcome: &Outcome, verbosity: u8) -> String {
             let _ = write!(words, "{}: {}", outcome.subject, outcome.headline);
         }
         Some((first, more)) => {
-            let subject = if first.subject.is_empty() { &outcome.subject } else { &first.subject };
-            if !subject.is_empty() {
-                let _ = write!(words, "{subject}: ");
+            // A URL stands for itself; a track, an address or a peer needs to be told of whom.
+            let whole = [&outcome.subject, &first.subject];
+            let whole = if first.subject.contains("://") { &whole[1..] } else { &whole[..] };
+            let whole: Vec<&str> = whole.iter().map(|s| s.as_str()).filter(|s| !s.is_empty()).collect();
+            if !whole.is_empty() {
+                let _ = write!(words, "{}: ", whole.join(" "));
             }
             let _ = write!(words, "{} [{}]", first.text, first.fault.code);
             if !more.is_empty() {
