@@ -48,6 +48,7 @@ fn seeds(target: &str) -> Vec<&str> {
         "http1" => vec!["http1", "icy"],
         "icy" => vec!["icy", "media"],
         "m3u8" => vec!["hls"],
+        "asf" => vec!["mms"], // the headers and packets inside
         same => vec![same],
     }
 }
