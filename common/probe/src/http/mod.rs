@@ -347,3 +347,43 @@ async fn receive(
     probe.note(&format!("{} bytes", answer.bytes));
     Ok(answer)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redirect(http: &Http, from: &str, to: &str) -> Result<String, &'static str> {
+        let headers = HeaderMap::from_iter([(LOCATION, to.parse().expect(to))]);
+        let target = http.redirect(&from.parse().expect(from), &headers);
+        target.map(String::from).map_err(|problem| problem.fault.code)
+    }
+
+    #[test]
+    fn redirects_lead_to_http_and_never_out_of_encryption() {
+        let http = Http::new(HttpOptions::default());
+        for (from, to, expected) in [
+            ("http://a.example/x/y.m3u8", "../z", Ok("http://a.example/z")),
+            ("http://a.example/x", "//b.example/", Ok("http://b.example/")),
+            ("http://a.example/x", "https://a.example/x", Ok("https://a.example/x")),
+            ("https://a.example/x", "http://a.example/x", Err("E-REDIRECT-SCHEME")),
+            ("http://a.example/x", "file:///etc/passwd", Err("E-REDIRECT-SCHEME")),
+            ("http://a.example/x", "http://", Err("E-PROTOCOL")),
+        ] {
+            assert_eq!(redirect(&http, from, to), expected.map(str::to_owned), "{to}");
+        }
+        let lenient = Http::new(HttpOptions { allow_downgrade: true, ..HttpOptions::default() });
+        assert!(redirect(&lenient, "https://a.example/x", "http://a.example/x").is_ok());
+    }
+
+    #[test]
+    fn credentials_are_for_the_first_origin_only() {
+        let credentials = Credentials { user: "u".to_owned(), password: "p".to_owned() };
+        let http = Http::new(HttpOptions { credentials: Some(credentials), ..HttpOptions::default() });
+        let url = |text: &str| Url::parse(text).expect(text);
+        let _ = http.trusted.set(url("https://a.example/").origin());
+        assert!(http.credentials(&url("https://a.example/other")).is_some());
+        for other in ["https://b.example/", "http://a.example/", "https://a.example:8443/"] {
+            assert!(http.credentials(&url(other)).is_none(), "{other}");
+        }
+    }
+}

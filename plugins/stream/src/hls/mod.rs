@@ -9,6 +9,8 @@ pub mod measure;
 mod pieces;
 pub mod report;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::time::Duration;
