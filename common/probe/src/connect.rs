@@ -21,14 +21,18 @@ pub enum Conn {
 }
 
 impl Probe {
-    /// Connects to one address: the stage `connect`.
+    /// Connects to one address: the stage `connect`. It ends early when another address waits for its turn.
     ///
     /// # Errors
     /// E-TCP-REFUSED, E-TCP-TIMEOUT, E-NET-UNREACHABLE, E-CONN-CLOSED.
     pub async fn connect(&self, address: SocketAddr) -> Result<Conn, Problem> {
         self.stage("connect", &fault::TCP_TIMEOUT, async {
-            let stream =
-                TcpStream::connect(address).await.map_err(|error| connect_problem(&address, &error))?;
+            let limit = self.connect_limit.unwrap_or(self.deadline.timeout());
+            let Ok(connected) = tokio::time::timeout(limit, TcpStream::connect(address)).await else {
+                let text = format!("{address} did not answer within {:.1} s", limit.as_secs_f64());
+                return Err(Problem::new(&fault::TCP_TIMEOUT, text));
+            };
+            let stream = connected.map_err(|error| connect_problem(&address, &error))?;
             // Requests are small and wait for answers: never let them wait for more to send.
             let _ = stream.set_nodelay(true);
             self.note(&format!("connected to {address}"));

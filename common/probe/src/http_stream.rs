@@ -17,8 +17,10 @@ use crate::{Conn, Probe};
 
 /// Redirects are followed this often.
 const REDIRECTS_MAX: usize = 5;
-/// A stream faster than this is not paced by a source; reading stops.
+/// More than this within one check is paced by no source: no live stream, whatever it is.
 const BODY_MAX: u64 = 32 * 1024 * 1024;
+/// So much of a body with a length proves that it is served; the rest is not fetched.
+const FILE_ENOUGH: u64 = 4 * 1024 * 1024;
 /// So many first bytes decide what the media is.
 const SNIFF_MAX: usize = 16 * 1024;
 /// Bytes taken from the socket at once.
@@ -27,13 +29,15 @@ const READ: usize = 16 * 1024;
 const BURST_PAUSE: Duration = Duration::from_millis(150);
 /// ... or after this time.
 const BURST_TIME: Duration = Duration::from_secs(1);
+/// A bit rate takes this long to show.
+const BITRATE_TIME: Duration = Duration::from_millis(500);
 /// Kept back from the deadline for the verdict.
 const RESERVE: Duration = Duration::from_millis(100);
 
 /// What to ask for.
 #[derive(Clone, Copy, Debug)]
 pub struct Listen<'a> {
-    /// How long to listen after the first byte of the body.
+    /// How long to wait for the first byte of the body, and how long to listen after it.
     pub time: Duration,
     /// User and password, sent when the server asks for them, and to no other host than the first.
     pub credentials: Option<&'a Credentials>,
@@ -74,14 +78,20 @@ pub struct Heard {
     pub listened: Duration,
     /// Whether the server ended the stream.
     pub ended: bool,
+    /// Whether so much of a body with a length came that the rest was left.
+    pub enough: bool,
 }
 
 impl Heard {
-    /// Bits per second of media after the burst; `None` when less than half a second was left for it.
+    /// Bits per second of media after the burst, or of the download when the body has a length; `None` when there was too little
+    /// to tell.
     pub fn bitrate(&self) -> Option<f64> {
-        let seconds = self.live_time.as_secs_f64();
+        let (bytes, time, least) = match self.length {
+            None => (self.live_bytes, self.live_time, BITRATE_TIME),
+            Some(_) => (self.bytes, self.listened, Duration::from_micros(1)),
+        };
         #[allow(clippy::cast_precision_loss, reason = "below BODY_MAX")]
-        (self.live_bytes > 0 && seconds >= 0.5).then(|| (self.live_bytes as f64 * 8.0 / seconds).round())
+        (bytes > 0 && time >= least).then(|| (bytes as f64 * 8.0 / time.as_secs_f64()).round())
     }
 }
 
@@ -188,8 +198,8 @@ async fn request(
 
 fn note_head(probe: &Probe, head: &Head) {
     if probe.options.transcript {
-        let fields: String = head.headers.iter().map(|(name, value)| format!("\n{name}: {value}")).collect();
-        probe.received(&format!("{:?} {} {}{fields}", head.protocol, head.status, head.reason));
+        let status = format!("{:?} {} {}", head.protocol, head.status, head.reason);
+        probe.received(&crate::trace::head(&status, &head.headers));
     }
 }
 
@@ -258,7 +268,11 @@ async fn receive(
     let mut ear = Ear::new(heard, framing);
     let listened = listen_body(probe, &mut conn, rest, options.time, &mut ear).await;
     ear.close(probe.deadline.elapsed());
-    listened
+    listened.map_err(|problem| {
+        // A connection that breaks in the middle of a stream is its end.
+        let broken = problem.fault == &fault::CONN_CLOSED && heard.first_media.is_some();
+        if broken { Problem { fault: &fault::STREAM_ENDED, ..problem } } else { problem }
+    })
 }
 
 async fn listen_body(
@@ -269,14 +283,18 @@ async fn listen_body(
     ear: &mut Ear<'_>,
 ) -> Result<(), Problem> {
     let began = probe.deadline.elapsed();
-    let until = (began + time).min(probe.deadline.timeout().saturating_sub(RESERVE));
+    let last = probe.deadline.timeout().saturating_sub(RESERVE);
     // The stage ends by its own clock, so that the deadline finds the facts complete.
     probe
         .stage("listen", &fault::SERVER_TIMEOUT, async {
             let mut more = ear.take(&rest, began)?;
             let mut buffer = vec![0; READ];
             while more {
+                let until = (ear.heard.first_media.unwrap_or(began) + time).min(last);
                 let left = until.saturating_sub(probe.deadline.elapsed());
+                if left.is_zero() {
+                    break;
+                }
                 let Ok(read) = tokio::time::timeout(left, conn.read(&mut buffer)).await else { break };
                 let n = read?;
                 more = if n == 0 {
@@ -326,7 +344,7 @@ impl<'a> Ear<'a> {
                     first_bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
                 }
                 Part::Metadata(block) => {
-                    title = Metadata::parse(block).ok().and_then(|m| m.title).or(title.take())
+                    title = Metadata::parse(block).ok().and_then(|m| m.title).or(title.take());
                 }
             });
         });
@@ -335,10 +353,14 @@ impl<'a> Ear<'a> {
             self.count(media, now);
         }
         result.map_err(|error| body_problem(&error))?;
-        if self.body.is_done() {
-            self.heard.ended = true;
+        self.heard.ended |= self.body.is_done();
+        self.heard.enough = self.heard.length.is_some() && self.heard.bytes >= FILE_ENOUGH;
+        if self.heard.bytes > BODY_MAX {
+            let text =
+                format!("more than {BODY_MAX} bytes came at once: this is no stream that a source paces");
+            return Err(Problem::new(&fault::LIMIT, text));
         }
-        Ok(!self.heard.ended && self.heard.bytes < BODY_MAX)
+        Ok(!self.heard.ended && !self.heard.enough)
     }
 
     fn count(&mut self, media: u64, now: Duration) {

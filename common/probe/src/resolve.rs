@@ -1,6 +1,7 @@
-//! Names to addresses with hickory-resolver: hosts file, search list and all; a lookup ends at the deadline, which one
-//! by `getaddrinfo` cannot.
+//! Names to addresses: the hosts file, then hickory-resolver with search list and all. A lookup ends at the deadline, which
+//! one by `getaddrinfo` cannot.
 
+use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -19,6 +20,11 @@ const PER_TRY: Duration = Duration::from_secs(2);
 /// A name with more addresses is cut here.
 const ADDRESSES_MAX: usize = 64;
 
+/// The hosts file of the system.
+const HOSTS: &str = "/etc/hosts";
+/// It is read up to here.
+const HOSTS_MAX: u64 = 1 << 20;
+
 impl Probe {
     /// All addresses of `host` that count, IPv4 first, in the order that the resolver gave. An address literal (with or
     /// without brackets) is returned as it is, without a resolver.
@@ -36,9 +42,13 @@ impl Probe {
             };
         }
         self.stage("resolve", &fault::DNS_TIMEOUT, async {
-            let addresses = self.resolver()?.lookup_ip(host).await.map_err(|error| problem(host, &error))?;
+            let mut ips = in_hosts_file(&hosts_file(), host, self.options.family);
+            if ips.is_empty() {
+                let found = self.resolver()?.lookup_ip(host).await.map_err(|error| problem(host, &error))?;
+                ips = found.iter().collect();
+            }
             let mut addresses: Vec<SocketAddr> =
-                addresses.iter().take(ADDRESSES_MAX).map(|ip| SocketAddr::new(ip, port)).collect();
+                ips.into_iter().take(ADDRESSES_MAX).map(|ip| SocketAddr::new(ip, port)).collect();
             addresses.sort_by_key(SocketAddr::is_ipv6);
             addresses.dedup();
             let list: Vec<String> = addresses.iter().map(|a| a.ip().to_string()).collect();
@@ -71,6 +81,32 @@ impl Probe {
     }
 }
 
+/// The hosts file; empty when it cannot be read.
+fn hosts_file() -> String {
+    let mut bytes = Vec::new();
+    // What was read before an error counts, as in the C library.
+    let _ = std::fs::File::open(HOSTS).and_then(|file| file.take(HOSTS_MAX).read_to_end(&mut bytes));
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// What hosts(5) says of `host`. A name that stands there with one family is not asked for in the DNS with the other one, as the
+/// C library has it (`hosts: files dns`): else a dead name server would delay names that need none.
+fn in_hosts_file(hosts: &str, host: &str, family: Family) -> Vec<IpAddr> {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let names_host =
+        |line: &&str| line.split_whitespace().skip(1).any(|name| name.eq_ignore_ascii_case(host));
+    let lines = hosts.lines().map(|line| line.split('#').next().unwrap_or_default());
+    lines
+        .filter(names_host)
+        .filter_map(|line| line.split_whitespace().next()?.parse().ok())
+        .filter(|ip: &IpAddr| match family {
+            Family::Any => true,
+            Family::V4 => ip.is_ipv4(),
+            Family::V6 => ip.is_ipv6(),
+        })
+        .collect()
+}
+
 fn problem(host: &str, error: &NetError) -> Problem {
     if error.is_nx_domain() {
         Problem::new(&fault::DNS_NXDOMAIN, format!("the name {host} does not exist"))
@@ -80,5 +116,24 @@ fn problem(host: &str, error: &NetError) -> Problem {
         Problem::new(&fault::DNS_TIMEOUT, format!("no resolver answered for {host}"))
     } else {
         Problem::new(&fault::DNS_FAILED, format!("cannot resolve {host}: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hosts_file_answers_for_its_names() {
+        const FILE: &str = "127.0.0.1 localhost\n# 192.0.2.9 live.example\n192.0.2.1\tLive.Example alias # x\n\
+                            192.0.2.2 live.example\n2001:db8::1 live.example\nnonsense live.example\n192.0.2.3\n";
+        let found = |host, family| {
+            let ips = in_hosts_file(FILE, host, family);
+            ips.iter().map(IpAddr::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(found("live.example", Family::Any), ["192.0.2.1", "192.0.2.2", "2001:db8::1"]);
+        assert_eq!(found("LIVE.example.", Family::V4), ["192.0.2.1", "192.0.2.2"]);
+        assert_eq!(found("alias", Family::V6), Vec::<String>::new());
+        assert_eq!(found("x", Family::Any), Vec::<String>::new());
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use weir_contract::Phase;
 use weir_contract::text::{redact, shorten};
+use weir_wire::headers::Headers;
 
 use crate::Deadline;
 
@@ -49,6 +50,11 @@ impl Trace {
             self.transcript.push("the transcript ends here: it is long enough".to_owned());
         }
     }
+}
+
+/// A status line and the header below it, a line each.
+pub(crate) fn head(status: &str, headers: &Headers) -> String {
+    headers.iter().fold(format!("{status}\n"), |text, (name, value)| text + name + ": " + value + "\n")
 }
 
 fn without_secrets(line: &str) -> String {

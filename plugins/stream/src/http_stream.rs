@@ -173,7 +173,7 @@ fn flow(outcome: &mut Outcome, heard: &Heard) {
     } else if heard.ended && !on_demand {
         let text = format!("the server ended the stream after {} and {bytes}", seconds(heard.listened));
         outcome.find(&fault::STREAM_ENDED, text);
-    } else if heard.live_bytes == 0 && !heard.ended {
+    } else if heard.live_bytes == 0 && !heard.ended && !heard.enough {
         let text = format!(
             "{bytes} came at once from the server's buffer, then nothing for {}",
             seconds(heard.longest_gap)

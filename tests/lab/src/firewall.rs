@@ -21,7 +21,9 @@ pub struct Rule {
 impl Lab {
     /// Drops `percent` of all RTP packets by chance (needs "namespace" and "nft").
     pub fn lose_rtp(&self, percent: u32) -> Result<Rule> {
-        self.drop_packets(&format!("{RTP} numgen random mod 100 < {percent}"))
+        // nft refuses an expression that is always true.
+        let chance = if percent < 100 { format!("numgen random mod 100 < {percent}") } else { String::new() };
+        self.drop_packets(&format!("{RTP} {chance}"))
     }
 
     /// Drops exactly every `n`-th RTP packet (needs "namespace" and "nft").

@@ -11,6 +11,7 @@ const SCRIPT: &str = include_str!("gst_rtsp.py");
 /// How the server shall be; [`start`](Self::start) runs it.
 pub struct Gst {
     lab: Lab,
+    address: &'static str,
     transports: &'static str,
     authentication: Option<&'static str>,
     certificate: Option<Certificate>,
@@ -26,11 +27,24 @@ pub struct GstServer {
 impl Lab {
     /// GStreamer's RTSP server (needs "gst" and "ffmpeg").
     pub fn gst(&self) -> Gst {
-        Gst { lab: self.clone(), transports: "udp,tcp", authentication: None, certificate: None }
+        Gst {
+            lab: self.clone(),
+            address: self.listen(),
+            transports: "udp,tcp",
+            authentication: None,
+            certificate: None,
+        }
     }
 }
 
 impl Gst {
+    /// Listens on this address only; `::` is every address of IPv6.
+    #[must_use]
+    pub fn on(mut self, address: &'static str) -> Self {
+        self.address = address;
+        self
+    }
+
     /// Only RTP over UDP; TCP SETUP is answered 461.
     #[must_use]
     pub fn udp_only(mut self) -> Self {
@@ -74,7 +88,7 @@ impl Gst {
         fs::write(&script, SCRIPT)?;
         // The system's Python: another one that comes first in PATH has no GObject bindings.
         let mut python = lab.command("/usr/bin/python3");
-        python.arg(&script).args(["--address", lab.listen(), "--port", &port.to_string()]);
+        python.arg(&script).args(["--address", self.address, "--port", &port.to_string()]);
         python.args(["--transports", self.transports]).arg("--vod").arg(Clip::Video.path()?);
         // Its plugin registry, so that labs side by side do not rebuild it in each other's way.
         python.env("GST_REGISTRY", crate::target_dir()?.join("weir-lab/gstreamer-registry.bin"));

@@ -143,6 +143,8 @@ impl<'p> Client<'p> {
 
     /// Reads once; 0 at the end of the connection.
     pub(super) async fn read(&mut self) -> Result<usize, Problem> {
+        // A server that sends faster than we count would otherwise keep the deadline from being looked at.
+        tokio::task::yield_now().await;
         let n = self.conn.read(&mut self.buffer).await?;
         self.decoder.push(&self.buffer[..n]);
         Ok(n)
@@ -165,10 +167,9 @@ impl<'p> Client<'p> {
             }
             Message::Response(answer) => {
                 if self.probe.options.transcript {
-                    let fields: String = answer.headers.iter().map(|(n, v)| format!("\n{n}: {v}")).collect();
                     let body = String::from_utf8_lossy(&answer.body);
-                    self.probe
-                        .received(&format!("RTSP/1.0 {} {}{fields}\n\n{body}", answer.status, answer.reason));
+                    let status = format!("RTSP/1.0 {} {}", answer.status, answer.reason);
+                    self.probe.received(&format!("{}\n{body}", crate::trace::head(&status, &answer.headers)));
                 }
                 Some(answer)
             }

@@ -106,7 +106,7 @@ pub struct Seen {
     pub played: Option<Duration>,
     /// When the first RTP packet of any track came.
     pub first_media: Option<Duration>,
-    /// When the watch ended.
+    /// When the watch ended; zero when it did not begin.
     pub until: Duration,
     /// Whether the server ended the stream while it was watched.
     pub ended: bool,
@@ -218,7 +218,6 @@ impl Client<'_> {
         self.tracks = media.iter().map(|m| Track::new(m)).collect();
         let result = self.play(options, &description, &media, &base, seen).await;
         seen.tracks = std::mem::take(&mut self.tracks);
-        seen.until = self.probe.deadline.elapsed();
         result
     }
 

@@ -88,6 +88,9 @@ impl Client<'_> {
         let result =
             probe.stage("media", &fault::SERVER_TIMEOUT, self.receive_until(options, udp, url, seen)).await;
         seen.first_media = self.first_arrival();
+        seen.until = probe.deadline.elapsed();
+        // What still comes while we say goodbye is not counted.
+        self.channels.clear();
         result
     }
 
@@ -126,7 +129,8 @@ impl Client<'_> {
             }
             let wait = until.min(keep_alive).saturating_sub(now);
             tokio::select! {
-                read = self.read() => if read? == 0 {
+                // A reset is an end too: it comes when a server dies with something unread.
+                read = self.read() => if !matches!(read, Ok(1..)) {
                     seen.ended = true;
                     return Ok(());
                 },

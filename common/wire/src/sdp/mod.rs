@@ -150,13 +150,14 @@ impl Description {
         self.common.attribute("range")
     }
 
-    /// Whether this is a live stream, as far as the description tells: a range that begins now or `a=type:broadcast`,
-    /// unless the range ends (GStreamer says `broadcast` and `npt=now-30` of a file).
+    /// Whether this is a live stream, as far as the description tells: no range (RFC 2326, section C.1.5: only stored sessions
+    /// have one), a range that begins now, or `a=type:broadcast`; unless the range ends (GStreamer says `broadcast` and
+    /// `npt=now-30` of a file).
     pub fn is_live(&self) -> bool {
         let range = self.range().unwrap_or_default().trim();
         let ends = range.contains('-') && !range.ends_with('-');
         let broadcast = self.common.attribute("type").is_some_and(|t| t.eq_ignore_ascii_case("broadcast"));
-        !ends && (broadcast || range.starts_with("npt=now"))
+        !ends && (range.is_empty() || broadcast || range.starts_with("npt=now"))
     }
 }
 

@@ -86,6 +86,7 @@ fn the_session_tells_control_liveness_and_bandwidth() {
     );
     assert_eq!(gst.media[0].section.bandwidth, Some(204_000));
     assert_eq!(gst.media[0].section.connection.as_deref(), Some("0.0.0.0"));
+    assert!(recorded!("perl").is_live(), "only stored streams have a range");
     assert!(!recorded!("gst-vod").is_live(), "GStreamer calls files a broadcast, but knows their end");
     let perl = recorded!("perl");
     assert_eq!((perl.control(), perl.common.connection.as_deref()), (None, Some("127.0.0.1")));
