@@ -139,18 +139,19 @@ fn hostile_servers_meet_the_deadline_in_bounded_memory() -> Result<()> {
     Ok(())
 }
 
+/// What is sent once, what is sent for ever, with what pauses, and what is said of it.
+type Flood = (&'static [u8], &'static [u8], Duration, &'static [&'static str]);
+
 #[test]
 fn endless_answers_meet_their_limit_or_the_deadline_in_bounded_memory() -> Result<()> {
     let Some(lab) = Lab::for_test(&["namespace"]) else { return Ok(()) };
-    /// What is sent once, what is sent for ever, how often, and what is said of it.
-    type Flood = (&'static [u8], &'static [u8], Duration, &'static [&'static str]);
-    let at_once_ = Duration::ZERO;
+    let no_pause = Duration::ZERO;
     let floods: [Flood; 6] = [
-        (b"RTSP/1.0 200 OK\r\n", b"X-More: and more\r\n", at_once_, &["E-LIMIT"]),
-        (b"RTSP/1.0 200 OK\r\nX-Line: ", b"and more ", at_once_, &["E-LIMIT"]),
-        (b"RTSP/1.0 200 OK\r\nContent-Length: 4294967295\r\n\r\n", b"v=0\r\n", at_once_, &["E-LIMIT"]),
-        (b"", b"$\x00\x00\x04abcd", at_once_, &["E-SERVER-TIMEOUT", "stage options"]),
-        (b"", b"RTSP/1.0 200 OK\r\nCSeq: 99\r\n\r\n", at_once_, &["E-SERVER-TIMEOUT", "stage options"]),
+        (b"RTSP/1.0 200 OK\r\n", b"X-More: and more\r\n", no_pause, &["E-LIMIT"]),
+        (b"RTSP/1.0 200 OK\r\nX-Line: ", b"and more ", no_pause, &["E-LIMIT"]),
+        (b"RTSP/1.0 200 OK\r\nContent-Length: 4294967295\r\n\r\n", b"v=0\r\n", no_pause, &["E-LIMIT"]),
+        (b"", b"$\x00\x00\x04abcd", no_pause, &["E-SERVER-TIMEOUT", "stage options"]),
+        (b"", b"RTSP/1.0 200 OK\r\nCSeq: 99\r\n\r\n", no_pause, &["E-SERVER-TIMEOUT", "stage options"]),
         (b"RTSP/1.0 200 OK\r\n", b"X", Duration::from_millis(50), &["E-SERVER-TIMEOUT", "stage options"]),
     ];
     let seen = together(floods, |(once, for_ever, pause, words)| {
@@ -165,7 +166,9 @@ fn endless_answers_meet_their_limit_or_the_deadline_in_bounded_memory() -> Resul
         Ok(seen)
     })?;
     seen[..3].iter().for_each(at_once);
-    seen[3..].iter().for_each(|seen| at_deadline(seen, 2));
+    for seen in &seen[3..] {
+        at_deadline(seen, 2);
+    }
     Ok(())
 }
 
