@@ -232,6 +232,9 @@ catalogue! {
     STREAM_GAP "E-STREAM-GAP" Media Warning
         "The longest pause in the stream is too long."
         "look at the encoder and the server's load"
+    STREAM_QUORUM "E-STREAM-QUORUM" Media Critical
+        "Too few of a channel's URLs serve."
+        "look at the findings of each URL: what they have in common is where to begin"
     NOT_MEDIA "E-NOT-MEDIA" Content Critical
         "The body is no media: a web page, a text, an error message."
         "open the URL in a browser: the server sends a page instead of the stream"
@@ -285,6 +288,48 @@ catalogue! {
     HLS_RULES "E-HLS-RULES" Playlist Warning
         "The playlist breaks a rule of RFC 8216 that players rely on."
         "mend the packager's settings"
+
+    // DASH.
+    DASH_SYNTAX "E-DASH-SYNTAX" Playlist Critical
+        "The manifest cannot be read."
+        "fetch the manifest by hand; the packager or a cache writes something else"
+    DASH_EMPTY "E-DASH-EMPTY" Playlist Critical
+        "The manifest names nothing to play."
+        "look at the packager: it has started without input"
+    DASH_STALE "E-DASH-STALE" Playlist Critical
+        "The live edge stands still or is far behind the clock."
+        "look at the encoder and packager that write it, then at caches before them"
+    DASH_LATE "E-DASH-LATE" Playlist Warning
+        "The live edge, or the manifest itself, is later than it should be."
+        "look at the packager's load and at caches before it"
+    DASH_BACKWARDS "E-DASH-BACKWARDS" Playlist Critical
+        "The live edge went backwards."
+        "the packager restarted, or a balancer mixes two packagers that are not in step"
+    DASH_ENDED "E-DASH-ENDED" Playlist Critical
+        "A channel that must be live says that it has ended."
+        "look at the encoder: it has closed the stream; use --vod for what is on demand"
+    DASH_CLOCK "E-DASH-CLOCK" Playlist Warning
+        "The manifest's times do not fit the clock that players are told to use."
+        "compare availabilityStartTime, the encoder's clock and the UTCTiming server: players stall or start too early"
+    DASH_VARIANTS "E-DASH-VARIANTS" Playlist Critical
+        "There are fewer representations than expected."
+        "compare the packager's ladder with --expect-variants"
+    DASH_SKEW "E-DASH-SKEW" Playlist Warning
+        "The representations are not in step: players that switch will stall."
+        "look at the encoder of the representation that lags"
+    DASH_SEGMENT "E-DASH-SEGMENT" Media Critical
+        "A segment that the manifest names cannot be had."
+        "compare the manifest with the store: segments are deleted too early or written too late"
+    DASH_SEGMENT_SLOW "E-DASH-SEGMENT-SLOW" Media Warning
+        "A segment takes too long to download against its duration."
+        "check the origin's load and the path: players will stall"
+    DASH_SEGMENT_BAD "E-DASH-SEGMENT-BAD" Content Critical
+        "A segment is not media, or not of the announced kind."
+        "look at what the packager wrote, and at error pages that a cache serves with 200"
+    DASH_RULES "E-DASH-RULES" Playlist Warning
+        "The manifest breaks a rule of ISO 23009-1 that players rely on."
+        "mend the packager's settings"
+
     // Anycast: the node.
     ANYCAST_DEAD "E-ANYCAST-DEAD" Route Critical
         "The route is announced from this node and the service here does not answer as this node: a black hole."
@@ -411,6 +456,12 @@ catalogue! {
     SQUID_TRUNCATED "E-SQUID-TRUNCATED" Check Unknown
         "A page of the cache manager came in part only."
         "look into cache.log: Squid restarts, or is out of memory or descriptors"
+    SQUID_LOG "E-SQUID-LOG" Check Unknown
+        "Squid's access log cannot be read."
+        "check the path, and let the plugin's user read it: group proxy on Debian"
+    SQUID_LOG_FORMAT "E-SQUID-LOG-FORMAT" Check Warning
+        "Many lines of the access log are not of the format that was named."
+        "give --format what follows logformat NAME in squid.conf"
     SQUID_HITS "E-SQUID-HITS" Content Warning
         "The share of requests answered from the cache is not what was expected."
         "look with check_squid_log which site misses: new content, changed headers, a purge"

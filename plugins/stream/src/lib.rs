@@ -1,6 +1,8 @@
 //! Stream probes: does media flow, past the burst, over time?
 
+pub mod any;
 pub mod channel;
+pub mod dash;
 pub mod fields;
 pub mod graph;
 pub mod hls;
