@@ -1,0 +1,331 @@
+//! Who answers? One question, by the service itself, whose answer names the node.
+//!
+//! The name rides on a real answer wherever that is possible (the NSID on the real DNS question, a header on the real page):
+//! a server that answers about itself while its zone is broken would hide a fault.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+use std::time::Duration;
+
+use weir_contract::{Problem, fault};
+use weir_probe::dns::DnsSocket;
+use weir_probe::{Conn, Probe};
+use weir_wire::dns::{Name, code};
+use weir_wire::headers::Headers;
+use weir_wire::http1::{HeadReader, Request, Version};
+use weir_wire::rtsp;
+
+/// Of a page so much is looked at.
+const BODY_MAX: usize = 16 * 1024;
+/// A name is cut here before it is shown.
+const NAME_MAX: usize = 80;
+
+/// How the name of the node is asked for: `--identity`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ask {
+    how: How,
+    port: u16,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum How {
+    Dns(Option<Name>),
+    Header { name: String, tls: bool },
+    Body { tls: bool },
+    Certificate,
+    Rtsp(String),
+}
+
+/// What the questions share.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// The name sent as Host and SNI; the address without it.
+    pub host: Option<String>,
+    /// The path of HTTP and RTSP.
+    pub path: String,
+}
+
+impl FromStr for Ask {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (what, port) = match text.rsplit_once('@') {
+            Some((what, port)) => {
+                (what, Some(port.parse::<u16>().map_err(|_| format!("`{port}` is no port"))?))
+            }
+            None => (text, None),
+        };
+        let (kind, value) = what.split_once(':').map_or((what, None), |(k, v)| (k, Some(v)));
+        let header = |default: Option<&str>| {
+            let name =
+                value.or(default).ok_or_else(|| format!("`{text}` names no header: use {kind}:X-Node"))?;
+            let token = !name.is_empty() && name.bytes().all(weir_wire::headers::is_token);
+            if token { Ok(name.to_owned()) } else { Err(format!("`{name}` is no header name")) }
+        };
+        let (how, usual) = match kind {
+            "dns" => (How::Dns(value.map(str::parse).transpose()?), 53),
+            "header" => (How::Header { name: header(None)?, tls: false }, 80),
+            "tls-header" => (How::Header { name: header(None)?, tls: true }, 443),
+            "body" => (How::Body { tls: false }, 80),
+            "tls-body" => (How::Body { tls: true }, 443),
+            "certificate" => (How::Certificate, 443),
+            "rtsp" => (How::Rtsp(header(Some("Server"))?), 554),
+            _ => {
+                return Err(format!(
+                    "`{text}` is not dns[:NAME], header:NAME, body, tls-header:NAME, tls-body, certificate or rtsp[:HEADER], each with @PORT if need be"
+                ));
+            }
+        };
+        Ok(Self { how, port: port.unwrap_or(usual) })
+    }
+}
+
+impl fmt::Display for Ask {
+    /// The service in a word and a port: `DNS 53`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match &self.how {
+            How::Dns(_) => "DNS",
+            How::Header { tls: false, .. } | How::Body { tls: false } => "HTTP",
+            How::Header { .. } | How::Body { .. } => "HTTPS",
+            How::Certificate => "TLS",
+            How::Rtsp(_) => "RTSP",
+        };
+        write!(f, "{word} {}", self.port)
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The name as it came; `None` when the service tells none.
+    pub name: Option<String>,
+    /// Where it stood: `NSID`, `id.server`, a header's name.
+    pub via: String,
+    /// The round trip: of the DNS question, or of the TCP handshake.
+    pub rtt: Duration,
+    /// What is wrong with the answer itself: `SERVFAIL for www.example.net.`, `HTTP status 503`.
+    pub error: Option<String>,
+    /// This end's port.
+    pub port: u16,
+}
+
+/// Whether the name that a service told means the node `node`: the same, or one of its words
+/// (`wix1.example.net`, `node wix1 198.51.100.7`), in any case.
+pub fn means(told: &str, node: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    told.eq_ignore_ascii_case(node) || told.split(|c| !word(c)).any(|w| w.eq_ignore_ascii_case(node))
+}
+
+impl Ask {
+    /// The name that is asked for, if any, and the port, when this is a question by DNS.
+    pub fn dns_question(&self) -> Option<(Option<Name>, u16)> {
+        match &self.how {
+            How::Dns(name) => Some((name.clone(), self.port)),
+            _ => None,
+        }
+    }
+
+    /// Asks the service at `address`.
+    ///
+    /// # Errors
+    /// Nobody answered, or not in the service's protocol.
+    pub async fn ask(&self, probe: &Probe, address: IpAddr, page: &Page) -> Result<Identity, Problem> {
+        let server = SocketAddr::new(address, self.port);
+        match &self.how {
+            How::Dns(name) => dns(probe, server, name.as_ref()).await,
+            How::Header { name, tls } => http(probe, server, page, *tls, Some(name)).await,
+            How::Body { tls } => http(probe, server, page, *tls, None).await,
+            How::Certificate => certificate(probe, server, page).await,
+            How::Rtsp(header) => rtsp(probe, server, page, header).await,
+        }
+        .map(|identity| Identity {
+            name: identity
+                .name
+                .map(|n| weir_contract::text::shorten(n.trim(), NAME_MAX).into_owned())
+                .filter(|n| !n.is_empty()),
+            ..identity
+        })
+    }
+}
+
+/// The real question first, for its NSID; then the names of class CHAOS that servers answer about themselves. All on one
+/// five-tuple, so that one node answers all.
+async fn dns(probe: &Probe, server: SocketAddr, name: Option<&Name>) -> Result<Identity, Problem> {
+    let socket = DnsSocket::connect(server).await?;
+    let mut first = None;
+    if let Some(name) = name {
+        let answered = socket.ask(probe, name, code::SOA, code::IN).await?;
+        let wrong = answered.answer.rcode != 0;
+        let identity = Identity {
+            error: wrong.then(|| format!("{} for {name}", answered.answer.rcode_name())),
+            name: answered.answer.nsid,
+            via: "NSID".to_owned(),
+            rtt: answered.rtt,
+            port: socket.port(),
+        };
+        if identity.name.is_some() {
+            return Ok(identity);
+        }
+        first = Some(identity);
+    }
+    for chaos in ["id.server", "hostname.bind"] {
+        let question: Name = chaos.parse().map_err(|text: String| Problem::new(&fault::INTERNAL, text))?;
+        let answered = socket.ask(probe, &question, code::TXT, code::CH).await?;
+        let told = answered.answer.texts.into_iter().next();
+        // Without a real question the NSID of this one counts as well.
+        let (told, via) = match (told, answered.answer.nsid) {
+            (None, Some(nsid)) => (Some(nsid), "NSID"),
+            (told, _) => (told, chaos),
+        };
+        let first = first.get_or_insert(Identity {
+            name: None,
+            via: String::new(),
+            rtt: answered.rtt,
+            error: None,
+            port: socket.port(),
+        });
+        if told.is_some() {
+            return Ok(Identity { name: told, via: via.to_owned(), ..first.clone() });
+        }
+    }
+    first.ok_or_else(|| Problem::new(&fault::INTERNAL, "no question was asked"))
+}
+
+/// Connects; the round trip is that of the handshake.
+async fn connect(probe: &Probe, server: SocketAddr) -> Result<(Conn, Duration), Problem> {
+    let began = probe.deadline.elapsed();
+    let conn = probe.connect(server).await?;
+    Ok((conn, probe.deadline.elapsed().saturating_sub(began)))
+}
+
+fn host(page: &Page, server: SocketAddr) -> String {
+    let literal = || if server.is_ipv6() { format!("[{}]", server.ip()) } else { server.ip().to_string() };
+    page.host.clone().unwrap_or_else(literal)
+}
+
+async fn http(
+    probe: &Probe,
+    server: SocketAddr,
+    page: &Page,
+    tls: bool,
+    header: Option<&String>,
+) -> Result<Identity, Problem> {
+    let host = host(page, server);
+    let (mut conn, rtt) = connect(probe, server).await?;
+    if tls {
+        conn = probe.tls(conn, &host).await?;
+    }
+    let mut headers = Headers::default();
+    headers.push("Host", host);
+    headers.push("User-Agent", concat!("Weir/", env!("CARGO_PKG_VERSION")));
+    headers.push("Connection", "close");
+    let request = Request { version: Version::Http11, method: "GET", target: &page.path, headers };
+    let request = request.encode().map_err(|error| Problem::new(&fault::USAGE, error.to_string()))?;
+    probe
+        .stage("http", &fault::SERVER_TIMEOUT, async {
+            conn.write(&request).await?;
+            let protocol = |text: String| Problem::new(&fault::PROTOCOL, format!("{server}: {text}"));
+            let (mut reader, mut buffer) = (HeadReader::new(), vec![0; BODY_MAX]);
+            let (head, mut body) = loop {
+                let length = conn.read(&mut buffer).await?;
+                if length == 0 {
+                    return Err(protocol(reader.truncated().to_string()));
+                }
+                if let Some((head, used)) =
+                    reader.push(&buffer[..length]).map_err(|e| protocol(e.to_string()))?
+                {
+                    break (head, buffer[used..length].to_vec());
+                }
+            };
+            probe.received(&format!("{} {}", head.status, head.reason));
+            let name = match header {
+                Some(header) => head.headers.get(header).map(str::to_owned),
+                None => {
+                    while body.len() < BODY_MAX {
+                        match conn.read(&mut buffer).await? {
+                            0 => break,
+                            length => body.extend_from_slice(&buffer[..length]),
+                        }
+                    }
+                    Some(String::from_utf8_lossy(&body).into_owned())
+                }
+            };
+            Ok(Identity {
+                name,
+                via: header.map_or_else(|| "body".to_owned(), Clone::clone),
+                rtt,
+                error: (head.status >= 400).then(|| format!("HTTP status {} for {}", head.status, page.path)),
+                port: conn.local_addr().map_or(0, |a| a.port()),
+            })
+        })
+        .await
+}
+
+async fn certificate(probe: &Probe, server: SocketAddr, page: &Page) -> Result<Identity, Problem> {
+    let (conn, rtt) = connect(probe, server).await?;
+    let conn = probe.tls(conn, &host(page, server)).await?;
+    let name = Some(conn.certificate_names().join(" ")).filter(|names| !names.is_empty());
+    let port = conn.local_addr().map_or(0, |a| a.port());
+    Ok(Identity { name, via: "certificate".to_owned(), rtt, error: None, port })
+}
+
+async fn rtsp(probe: &Probe, server: SocketAddr, page: &Page, header: &str) -> Result<Identity, Problem> {
+    let (mut conn, rtt) = connect(probe, server).await?;
+    let url = format!("rtsp://{}:{}{}", host(page, server), server.port(), page.path);
+    let request = rtsp::Request::new(rtsp::Method::Options, &url, 1).encode();
+    let request = request.map_err(|error| Problem::new(&fault::USAGE, error.to_string()))?;
+    probe
+        .stage("rtsp", &fault::SERVER_TIMEOUT, async {
+            conn.write(&request).await?;
+            let (mut decoder, mut buffer) = (rtsp::Decoder::default(), [0; 4096]);
+            loop {
+                match conn.read(&mut buffer).await? {
+                    0 => {
+                        return Err(Problem::new(
+                            &fault::CONN_CLOSED,
+                            format!("{server} closed before it answered"),
+                        ));
+                    }
+                    length => decoder.push(&buffer[..length]),
+                }
+                let message = decoder.next_message();
+                let message =
+                    message.map_err(|e| Problem::new(&fault::PROTOCOL, format!("{server}: {e}")))?;
+                if let Some(rtsp::Message::Response(response)) = message {
+                    return Ok(Identity {
+                        name: response.headers.get(header).map(str::to_owned),
+                        via: header.to_owned(),
+                        rtt,
+                        error: (response.status >= 500).then(|| format!("RTSP status {}", response.status)),
+                        port: conn.local_addr().map_or(0, |a| a.port()),
+                    });
+                }
+            }
+        })
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_known_by_a_word_of_what_was_told() {
+        for told in ["wix1", "WIX1", "wix1.anycast.test", "node wix1 198.51.100.10\n", "1.1 wix1.example.net"]
+        {
+            assert!(means(told, "wix1"), "{told}");
+        }
+        assert!(!means("wix10", "wix1") && !means("ape1.example.net", "wix1") && !means("", "wix1"));
+    }
+
+    #[test]
+    fn the_option_names_its_forms() {
+        let ask = |text: &str| text.parse::<Ask>();
+        assert_eq!(ask("dns:www.example.net@5353").expect("fine").to_string(), "DNS 5353");
+        assert_eq!(ask("tls-header:X-Node").expect("fine").to_string(), "HTTPS 443");
+        assert!(ask("header").expect_err("no name").contains("header:X-Node"));
+        assert!(ask("header:a b").is_err() && ask("dns@x").is_err());
+        assert!(ask("smtp").expect_err("unknown").contains("certificate"));
+    }
+}

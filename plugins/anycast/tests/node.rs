@@ -1,0 +1,204 @@
+//! The truth table of a node, row by row, against each real routing daemon: what the check says must be what users get.
+
+mod common;
+mod routers;
+
+use common::{Node, SERVICE4};
+use routers::Router;
+use weir_lab::Result;
+use weir_lab::anycast::NameServer;
+
+/// Rows 1 to 6 of the table, and the way back.
+fn truth_table(node: &Node, router: &dyn Router) -> Result<()> {
+    let check = |wanted: i32, words: &[&str]| node.expect(&router.option(), &[], wanted, words);
+    check(
+        0,
+        &[
+            "192.0.2.0/24 announced on 1 of 1 session",
+            "answers as wix1",
+            "v4_announced=1;",
+            "v6_announced=1;",
+        ],
+    )?;
+
+    node.names.stop()?;
+    check(
+        2,
+        &["192.0.2.0/24 is announced on 1 of 1 session but dead here", "[E-ANYCAST-DEAD]", "v4_healthy=0;"],
+    )?;
+    router.withdraw()?;
+    node.until_upstream_lacks("192.0.2.0/24")?;
+    check(
+        2,
+        &[
+            "[E-ANYCAST-DOWN]",
+            "192.0.2.0/24 is withdrawn",
+            "v4_announced=0;",
+            "2001:db8:53::/48 is announced",
+        ],
+    )?;
+
+    let _names = node.start_names(NameServer::Knot)?;
+    check(
+        1,
+        &[
+            "healthy (answers as wix1) but 192.0.2.0/24 is withdrawn",
+            "[E-ANYCAST-WITHDRAWN]",
+            "[E-ANYCAST-FAMILIES]",
+        ],
+    )?;
+    node.expect(&router.option(), &["--drained"], 1, &["[E-ANYCAST-DRAINED]", "2001:db8:53::/48"])?;
+
+    // The address leaves the node: a probe would be answered by another one.
+    node.host.remove_address(SERVICE4)?;
+    check(
+        1,
+        &[
+            "not on this node (a packet goes",
+            "192.0.2.0/24 is withdrawn",
+            "[E-ANYCAST-OFF-NODE]",
+            "v4_local=0;",
+        ],
+    )?;
+    router.announce()?;
+    node.until_upstream_has("192.0.2.0/24")?;
+    check(
+        2,
+        &["is announced on 1 of 1 session but the address is not on this node", "[E-ANYCAST-NO-ADDRESS]"],
+    )?;
+    node.host.add_address(SERVICE4)?;
+    check(0, &["192.0.2.0/24 announced on 1 of 1 session"])?;
+
+    router.session_down()?;
+    node.until_upstream_lacks("192.0.2.0/24")?;
+    check(1, &["so 192.0.2.0/24 is not announced on it", "[E-BGP-DOWN]", "v4_sessions=0;"])?;
+    router.session_up()?;
+    node.until_upstream_has("192.0.2.0/24")?;
+    check(0, &["192.0.2.0/24 announced on 1 of 1 session"])
+}
+
+#[test]
+fn every_row_with_bird_2() -> Result<()> {
+    let Some(node) = Node::for_test(&[])? else { return Ok(()) };
+    truth_table(&node, &routers::bird(&node)?)
+}
+
+#[test]
+fn every_row_with_frr_8() -> Result<()> {
+    let Some(node) = Node::for_test(&["frr"])? else { return Ok(()) };
+    truth_table(&node, &routers::frr(&node)?)
+}
+
+#[test]
+fn every_row_with_gobgp_3() -> Result<()> {
+    let Some(node) = Node::for_test(&["gobgp"])? else { return Ok(()) };
+    truth_table(&node, &routers::gobgp(&node)?)
+}
+
+#[test]
+fn every_row_with_exabgp() -> Result<()> {
+    let Some(node) = Node::for_test(&["exabgp"])? else { return Ok(()) };
+    truth_table(&node, &routers::exabgp(&node)?)
+}
+
+#[test]
+fn a_socket_that_cannot_be_read_is_unknown() -> Result<()> {
+    let Some(node) = Node::for_test(&[])? else { return Ok(()) };
+    node.expect(
+        "bird:/nonexistent/bird.ctl",
+        &[],
+        3,
+        &["there is no /nonexistent/bird.ctl", "[E-NO-DATA]", "v4_announced=U"],
+    )?;
+    node.expect("exabgp:/nonexistent", &[], 3, &["[E-NO-DATA]"])?;
+    let router = routers::bird(&node)?;
+    // As a user without rights; root may open everything.
+    let mut check = node.host.lab().command_as("nobody", node.host.lab().publish("check_anycast_node")?);
+    check.args([
+        "-H",
+        SERVICE4,
+        "--identity",
+        "dns:anycast.test",
+        "--node",
+        "wix1",
+        "--daemon",
+        &router.option(),
+    ]);
+    let seen = node.host.lab().run(check)?;
+    assert_eq!(seen.code, Some(3), "{}", seen.stdout);
+    assert!(
+        seen.stdout.contains("not allowed to open") && seen.stdout.contains("[E-PERMISSION]"),
+        "{}",
+        seen.stdout
+    );
+    Ok(())
+}
+
+#[test]
+fn a_daemon_that_was_killed_leaves_a_socket_and_is_named() -> Result<()> {
+    let Some(node) = Node::for_test(&[])? else { return Ok(()) };
+    let router = routers::bird(&node)?;
+    router.kill()?;
+    node.expect(&router.option(), &[], 1, &["the daemon has died", "[E-BGP-DAEMON]"])
+}
+
+#[test]
+fn a_daemon_that_hangs_is_unknown_within_the_deadline() -> Result<()> {
+    let Some(node) = Node::for_test(&[])? else { return Ok(()) };
+    let router = routers::bird(&node)?;
+    router.pause()?;
+    node.expect(&router.option(), &[], 3, &["the daemon hangs", "answers as wix1"])
+}
+
+#[test]
+fn a_foreign_name_behind_the_own_address_is_dead() -> Result<()> {
+    let Some(node) = Node::for_test(&[])? else { return Ok(()) };
+    let router = routers::bird(&node)?;
+    node.expect(
+        &router.option(),
+        &["--node", "ape1"],
+        2,
+        &["DNS 53 answers as `wix1`, not as ape1", "[E-ANYCAST-DEAD]"],
+    )
+}
+
+/// A route that clashes with the route to its own gateway: the kernel refuses it, BIRD marks it `!`, and answers to clients
+/// do not find their way although everything else is well.
+#[test]
+fn a_route_that_the_kernel_refused_is_critical() -> Result<()> {
+    let Some(node) = Node::for_test(&[])? else { return Ok(()) };
+    let router = routers::bird_that_loses_its_gateway(&node)?;
+    node.expect(
+        &router.option(),
+        &["--reach", "2001:db8:c::10"],
+        2,
+        &["the kernel does not have the route 2001:db8:c::/64 by up6", "[E-ROUTE-KERNEL]"],
+    )?;
+    node.expect(&router.option(), &[], 0, &["OK"])
+}
+
+#[test]
+fn a_neighbour_that_restarts_leaves_stale_routes() -> Result<()> {
+    let Some(node) = Node::for_test(&[])? else { return Ok(()) };
+    let router = routers::bird(&node)?;
+    node.upstream.kill()?;
+    node.until(&router, "Active")?;
+    node.expect(
+        &router.option(),
+        &[],
+        1,
+        &["routes of up4 kept from before a graceful restart", "[E-BGP-STALE]", "[E-BGP-DOWN]"],
+    )
+}
+
+#[test]
+fn a_long_hold_time_without_bfd_can_be_limited() -> Result<()> {
+    let Some(node) = Node::for_test(&[])? else { return Ok(()) };
+    let router = routers::bird(&node)?;
+    node.expect(
+        &router.option(),
+        &["-w", "hold=5"],
+        1,
+        &["hold time is 9.00 s, expected at most 5.00 s", "[E-BGP-HOLD]"],
+    )
+}

@@ -1,0 +1,214 @@
+//! The routing daemons of a node, with the words in which each is told to withdraw, announce, and drop its session.
+
+use crate::common::Node;
+use weir_lab::Result;
+use weir_lab::anycast::{Bird, Exabgp, Frr, Gobgp};
+
+/// What every daemon must be able to do for the truth table.
+pub(crate) trait Router {
+    /// The `--daemon` option.
+    fn option(&self) -> String;
+    fn withdraw(&self) -> Result<()>;
+    fn announce(&self) -> Result<()>;
+    fn session_down(&self) -> Result<()>;
+    fn session_up(&self) -> Result<()>;
+}
+
+const BIRD: &str = r#"
+router id 203.0.113.1;
+protocol static anycast4 { ipv4; route 192.0.2.0/24 blackhole; }
+protocol static anycast6 { ipv6; route 2001:db8:53::/48 blackhole; }
+protocol kernel { ipv4 { export where source = RTS_BGP; }; }
+protocol kernel { ipv6 { export where source = RTS_BGP; }; }
+template bgp up { local as 64511; QUICK; }
+protocol bgp up4 from up { neighbor 10.0.1.1 as 64500; ipv4 { import none; export where proto = "anycast4"; }; }
+protocol bgp up6 from up { neighbor 2001:db8:101::1 as 64500; ipv6 { IMPORT export where proto = "anycast6"; }; }
+"#;
+
+impl Router for Bird {
+    fn option(&self) -> String {
+        format!("bird:{}", self.socket().display())
+    }
+    fn withdraw(&self) -> Result<()> {
+        self.tell("disable anycast4").map(drop)
+    }
+    fn announce(&self) -> Result<()> {
+        self.tell("enable anycast4").map(drop)
+    }
+    fn session_down(&self) -> Result<()> {
+        self.tell("disable up4").map(drop)
+    }
+    fn session_up(&self) -> Result<()> {
+        self.tell("enable up4").map(drop)
+    }
+}
+
+pub(crate) fn bird(node: &Node) -> Result<Bird> {
+    let bird = node.host.bird(&BIRD.replace("IMPORT", "import none;"))?;
+    node.until_announced()?;
+    Ok(bird)
+}
+
+/// The upstream sends the network of the wire back with a better metric than the kernel's own: the gateway becomes
+/// unresolvable, and every further route is refused.
+pub(crate) fn bird_that_loses_its_gateway(node: &Node) -> Result<Bird> {
+    let routes =
+        "protocol static back { ipv6; route 2001:db8:101::/64 blackhole; route 2001:db8:c::/64 blackhole; }";
+    let config = crate::common::UPSTREAM
+        .replace("ipv6 { import all; export none;", "ipv6 { import all; export where proto = \"back\";");
+    node.upstream.configure(&(config + routes))?;
+    let bird = node.host.bird(&BIRD.replace("IMPORT", "import all;"))?;
+    node.until_announced()?;
+    Ok(bird)
+}
+
+const FRR: &str = "
+router bgp 64511
+ bgp router-id 203.0.113.1
+ no bgp ebgp-requires-policy
+ no bgp network import-check
+ timers bgp 3 9
+ neighbor 10.0.1.1 remote-as 64500
+ neighbor 10.0.1.1 timers connect 1
+ neighbor 2001:db8:101::1 remote-as 64500
+ neighbor 2001:db8:101::1 timers connect 1
+ address-family ipv4 unicast
+  network 192.0.2.0/24
+  no neighbor 2001:db8:101::1 activate
+ exit-address-family
+ address-family ipv6 unicast
+  network 2001:db8:53::/48
+  neighbor 2001:db8:101::1 activate
+ exit-address-family
+";
+
+impl Router for Frr {
+    fn option(&self) -> String {
+        format!("frr:{}", self.folder().display())
+    }
+    fn withdraw(&self) -> Result<()> {
+        self.tell(&[
+            "configure terminal",
+            "router bgp 64511",
+            "address-family ipv4 unicast",
+            "no network 192.0.2.0/24",
+        ])
+        .map(drop)
+    }
+    fn announce(&self) -> Result<()> {
+        self.tell(&[
+            "configure terminal",
+            "router bgp 64511",
+            "address-family ipv4 unicast",
+            "network 192.0.2.0/24",
+        ])
+        .map(drop)
+    }
+    fn session_down(&self) -> Result<()> {
+        self.tell(&["configure terminal", "router bgp 64511", "neighbor 10.0.1.1 shutdown"]).map(drop)
+    }
+    fn session_up(&self) -> Result<()> {
+        self.tell(&["configure terminal", "router bgp 64511", "no neighbor 10.0.1.1 shutdown"]).map(drop)
+    }
+}
+
+pub(crate) fn frr(node: &Node) -> Result<Frr> {
+    let frr = node.host.frr(FRR)?;
+    node.until_announced()?;
+    Ok(frr)
+}
+
+const GOBGP: &str = r#"
+[global.config]
+  as = 64511
+  router-id = "203.0.113.1"
+  port = 179
+[[neighbors]]
+  [neighbors.config]
+    neighbor-address = "10.0.1.1"
+    peer-as = 64500
+  [neighbors.timers.config]
+    connect-retry = 1
+    hold-time = 9
+    keepalive-interval = 3
+    idle-hold-time-after-reset = 1
+[[neighbors]]
+  [neighbors.config]
+    neighbor-address = "2001:db8:101::1"
+    peer-as = 64500
+  [neighbors.timers.config]
+    connect-retry = 1
+    hold-time = 9
+    keepalive-interval = 3
+    idle-hold-time-after-reset = 1
+  [[neighbors.afi-safis]]
+    [neighbors.afi-safis.config]
+      afi-safi-name = "ipv6-unicast"
+"#;
+
+impl Router for Gobgp {
+    fn option(&self) -> String {
+        "gobgp".to_owned()
+    }
+    fn withdraw(&self) -> Result<()> {
+        self.tell("global rib del 192.0.2.0/24").map(drop)
+    }
+    fn announce(&self) -> Result<()> {
+        self.tell("global rib add 192.0.2.0/24 nexthop 10.0.1.2 origin igp").map(drop)
+    }
+    fn session_down(&self) -> Result<()> {
+        self.tell("neighbor 10.0.1.1 disable").map(drop)
+    }
+    fn session_up(&self) -> Result<()> {
+        self.tell("neighbor 10.0.1.1 enable").map(drop)
+    }
+}
+
+pub(crate) fn gobgp(node: &Node) -> Result<Gobgp> {
+    let gobgp = node.host.gobgp(GOBGP)?;
+    gobgp.announce()?;
+    gobgp.tell("global rib -a ipv6 add 2001:db8:53::/48 nexthop 2001:db8:101::2 origin igp")?;
+    node.until_announced()?;
+    Ok(gobgp)
+}
+
+const EXABGP: &str = "
+neighbor 10.0.1.1 {
+  router-id 203.0.113.1; local-address 10.0.1.2; local-as 64511; peer-as 64500; hold-time 9;
+  family { ipv4 unicast; }
+  static { route 192.0.2.0/24 next-hop self; }
+}
+neighbor 2001:db8:101::1 {
+  router-id 203.0.113.1; local-address 2001:db8:101::2; local-as 64511; peer-as 64500; hold-time 9;
+  family { ipv6 unicast; }
+  static { route 2001:db8:53::/48 next-hop self; }
+}
+";
+
+/// ExaBGP has no command that ends a session, so the neighbour does.
+struct WithNeighbour<'a>(Exabgp, &'a Node);
+
+impl Router for WithNeighbour<'_> {
+    fn option(&self) -> String {
+        format!("exabgp:{}", self.0.folder().display())
+    }
+    fn withdraw(&self) -> Result<()> {
+        self.0.tell("neighbor 10.0.1.1 withdraw route 192.0.2.0/24 next-hop self")
+    }
+    fn announce(&self) -> Result<()> {
+        self.0.tell("neighbor 10.0.1.1 announce route 192.0.2.0/24 next-hop self")
+    }
+    fn session_down(&self) -> Result<()> {
+        self.1.upstream.tell("disable node4")?;
+        self.0.until_log("Administrative Shutdown")
+    }
+    fn session_up(&self) -> Result<()> {
+        self.1.upstream.tell("enable node4").map(drop)
+    }
+}
+
+pub(crate) fn exabgp(node: &Node) -> Result<impl Router> {
+    let exabgp = node.host.exabgp(EXABGP)?;
+    node.until_announced()?;
+    Ok(WithNeighbour(exabgp, node))
+}
