@@ -86,53 +86,87 @@ impl Programs {
 }
 
 impl Comparison {
+    /// The medians, ours and theirs. The two take turns, so that a busy moment of the machine meets both.
     fn measure(&self, lab: &Lab, programs: &Programs, runs: usize) -> Result<(Cost, Cost)> {
-        Ok((median(lab, programs, &self.ours, runs)?, median(lab, programs, &self.theirs, runs)?))
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for _ in 0..runs {
+            ours.push(once(lab, programs, &self.ours)?);
+            theirs.push(once(lab, programs, &self.theirs)?);
+        }
+        Ok((median(&ours), median(&theirs)))
     }
 
     fn print(&self, ours: Cost, theirs: Cost) {
-        let line = |what: &str, words: &[String], cost: Cost, rest: &str| {
+        let line = |what: &str, command: &str, cost: Cost, ratio: &str, goal: &str| {
             let Cost { cpu_ms, wall_ms, rss_mib, code } = cost;
-            let program = words.first().map_or("", String::as_str);
-            println!("| {what} | {program} | {cpu_ms:.2} | {wall_ms:.1} | {rss_mib:.1} | {code} | {rest} |");
+            let program = split(command).1.first().copied().unwrap_or_default();
+            println!(
+                "| {what} | {program} | {cpu_ms:.2} | {wall_ms:.1} | {rss_mib:.1} | {code} | {ratio} | {goal} |"
+            );
         };
         let ratio = ours.cpu_ms / theirs.cpu_ms;
-        let met = ratio <= self.cpu_at_most && self.rss_at_most_mib.is_none_or(|limit| ours.rss_mib <= limit);
-        let rss = self.rss_at_most_mib.map_or(String::new(), |limit| format!(", RSS <= {limit} MiB"));
-        let verdict = if met { "met" } else { "MISSED" };
-        line(
-            self.what,
-            &self.ours,
-            ours,
-            &format!("{ratio:.3} | CPU <= {:.3}{rss}: {verdict}", self.cpu_at_most),
-        );
-        line("", &self.theirs, theirs, "|");
+        let mut goals = Vec::new();
+        let mut goal = |name: &str, seen: f64, limit: Option<f64>| {
+            let verdict = |limit| if seen <= limit { "met" } else { "MISSED" };
+            goals.extend(limit.map(|limit| format!("{name} <= {limit:.3} {}", verdict(limit))));
+        };
+        goal("CPU ratio", ratio, self.cpu_at_most);
+        goal("RSS", ours.rss_mib, self.rss_at_most_mib);
+        line(self.what, &self.ours, ours, &format!("{ratio:.3}"), &goals.join(", "));
+        line("", &self.theirs, theirs, "", "");
     }
 }
 
-fn median(lab: &Lab, programs: &Programs, words: &[String], runs: usize) -> Result<Cost> {
-    let costs = (0..runs).map(|_| once(lab, programs, words)).collect::<Result<Vec<_>>>()?;
+fn median(costs: &[Cost]) -> Cost {
     let middle = |value: fn(&Cost) -> f64| {
         let mut values: Vec<f64> = costs.iter().map(value).collect();
         values.sort_by(f64::total_cmp);
         values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
     };
-    Ok(Cost {
+    Cost {
         cpu_ms: middle(|cost| cost.cpu_ms),
         wall_ms: middle(|cost| cost.wall_ms),
         rss_mib: middle(|cost| cost.rss_mib),
         code: costs.last().map_or(-1, |cost| cost.code),
-    })
+    }
+}
+
+/// A command line as `NAME=VALUE ... PROGRAM ARGUMENT ...`: the environment, and the rest.
+fn split(command: &str) -> (Vec<(&str, &str)>, Vec<&str>) {
+    let words: Vec<&str> = command.split(' ').collect();
+    let environment: Vec<(&str, &str)> = words.iter().map_while(|word| word.split_once('=')).collect();
+    let rest = words.into_iter().skip(environment.len()).collect();
+    (environment, rest)
 }
 
 /// One run by `weir-launch`, from a thread inside the lab's network: no wrapper comes between launcher and program.
-fn once(lab: &Lab, programs: &Programs, words: &[String]) -> Result<Cost> {
+fn once(lab: &Lab, programs: &Programs, command: &str) -> Result<Cost> {
+    let (environment, words) = split(command);
     let (name, arguments) = words.split_first().context("a program")?;
     let mut launch = Command::new(programs.find("weir-launch")?);
-    launch.arg(programs.find(name)?).args(arguments).stdin(Stdio::null());
+    launch.arg(programs.find(name)?).args(arguments).envs(environment).stdin(Stdio::null());
     let text = lab.enter(|| sh::read(&mut launch))??;
     let numbers: Vec<f64> = text.split(' ').filter_map(|number| number.parse().ok()).collect();
     let [cpu, wall, rss, code] = numbers[..] else { bail!("weir-launch printed {text}") };
     #[expect(clippy::cast_possible_truncation, reason = "an exit code")]
     Ok(Cost { cpu_ms: cpu / 1e3, wall_ms: wall / 1e3, rss_mib: rss / 1024.0, code: code as i32 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_leading_words_are_environment() {
+        let (environment, words) = split("url=rtsp://192.0.2.1/a stream_ config --x=y");
+        assert_eq!(environment, [("url", "rtsp://192.0.2.1/a")]);
+        assert_eq!(words, ["stream_", "config", "--x=y"]);
+    }
+
+    #[test]
+    fn the_median_is_the_middle_of_each_figure() {
+        let cost = |cpu_ms, wall_ms| Cost { cpu_ms, wall_ms, rss_mib: 1.0, code: 0 };
+        let middle = median(&[cost(9.0, 1.0), cost(2.0, 3.0), cost(1.0, 2.0)]);
+        assert!((middle.cpu_ms - 2.0).abs() < 1e-9 && (middle.wall_ms - 2.0).abs() < 1e-9);
+    }
 }

@@ -6,13 +6,13 @@ use weir_lab::{Clip, GstServer, Hls, Icecast, Lab, Source};
 /// Rivals that are installed by `cargo install`.
 pub(crate) const RIVAL_CRATES: [&str; 1] = ["streamtop"];
 
-/// One of our command lines against one of theirs.
+/// One of our command lines against one of theirs, each as `NAME=VALUE ... PROGRAM ARGUMENT ...`.
 pub(crate) struct Comparison {
     pub(crate) what: &'static str,
-    pub(crate) ours: Vec<String>,
-    pub(crate) theirs: Vec<String>,
+    pub(crate) ours: String,
+    pub(crate) theirs: String,
     /// The goal: our CPU time as a part of theirs.
-    pub(crate) cpu_at_most: f64,
+    pub(crate) cpu_at_most: Option<f64>,
     /// The goal for our memory.
     pub(crate) rss_at_most_mib: Option<f64>,
 }
@@ -37,52 +37,50 @@ impl Platform {
     }
 
     pub(crate) fn comparisons(&self) -> Vec<Comparison> {
-        let (rtsp, hls) = (self.rtsp.url("/live"), self.hls.url());
+        let (rtsp, rtsp_port) = (self.rtsp.url("/live"), self.rtsp.port());
+        let (hls, variant) = (self.hls.url(), self.hls.variant_url(0));
         let (icecast, port) = (self.icecast.url("live.mp3"), self.icecast.port());
-        let variant = self.hls.variant_url(0);
-        let row = |what, ours: &str, theirs: &str, cpu_at_most, rss_at_most_mib| Comparison {
-            what,
-            ours: words(ours),
-            theirs: words(theirs),
-            cpu_at_most,
-            rss_at_most_mib,
-        };
         let check_rtsp = format!("check_rtsp {rtsp}");
         let check_hls = format!("check_hls {hls}");
         let check_stream = format!("check_http_stream {icecast}");
-        let no_body = format!("check_http -H 127.0.0.1 -p {port} -u /live.mp3 -N");
         vec![
-            row("RTSP", &check_rtsp, &format!("ffprobe -rtsp_transport tcp {rtsp}"), 1.0 / 15.0, Some(6.0)),
+            row("RTSP", &check_rtsp, format!("ffprobe -rtsp_transport tcp {rtsp}")).cpu(1.0 / 15.0).rss(6.0),
             row(
-                "RTSP, theirs DESCRIBE only",
+                "RTSP, theirs DESCRIBE",
                 &check_rtsp,
-                &format!("check_real -H 127.0.0.1 -p {} -u {rtsp}", self.rtsp.port()),
-                f64::INFINITY,
-                None,
+                format!("check_real -H 127.0.0.1 -p {rtsp_port} -u {rtsp}"),
             ),
-            row("HLS, two variants; theirs one", &check_hls, &format!("ffprobe {variant}"), 1.0 / 15.0, None),
+            row("HLS, two variants, theirs one", &check_hls, format!("ffprobe {variant}")).cpu(1.0 / 15.0),
             row(
-                "HLS, two variants; theirs one",
+                "HLS, two variants, theirs one",
                 &check_hls,
-                &format!("streamtop --summary --timeout 3 {variant}"),
-                0.5,
-                None,
-            ),
-            row("Icecast", &check_stream, &format!("ffprobe {icecast}"), f64::INFINITY, None),
-            row("Icecast, theirs header only", &check_stream, &no_body, 1.0, None),
+                format!("streamtop --summary --timeout 3 {variant}"),
+            )
+            .cpu(0.5),
+            row("Icecast", &check_stream, format!("ffprobe {icecast}")),
             row(
-                "Icecast, theirs connect only",
+                "Icecast, theirs header",
                 &check_stream,
-                &format!("check_tcp -H 127.0.0.1 -p {port}"),
-                f64::INFINITY,
-                None,
-            ),
-            row("start-up", "check_rtsp -V", "weir-noop", 1.5, None),
-            row("start-up of a graph", "stream_ config", "weir-noop", 1.5, None),
+                format!("check_http -H 127.0.0.1 -p {port} -u /live.mp3 -N"),
+            )
+            .cpu(1.0),
+            row("Icecast, theirs connect", &check_stream, format!("check_tcp -H 127.0.0.1 -p {port}")),
+            row("start-up", "check_rtsp -V", "weir-noop").cpu(1.5),
+            row("start-up of a graph", "url=rtsp://192.0.2.1/live stream_ config", "weir-noop").cpu(1.5),
         ]
     }
 }
 
-fn words(line: &str) -> Vec<String> {
-    line.split(' ').map(str::to_owned).collect()
+fn row(what: &'static str, ours: impl Into<String>, theirs: impl Into<String>) -> Comparison {
+    Comparison { what, ours: ours.into(), theirs: theirs.into(), cpu_at_most: None, rss_at_most_mib: None }
+}
+
+impl Comparison {
+    fn cpu(self, at_most: f64) -> Self {
+        Self { cpu_at_most: Some(at_most), ..self }
+    }
+
+    fn rss(self, at_most_mib: f64) -> Self {
+        Self { rss_at_most_mib: Some(at_most_mib), ..self }
+    }
 }
