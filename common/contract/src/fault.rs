@@ -213,6 +213,41 @@ catalogue! {
         "The stream's source changed while it was watched."
         "look at the encoder: it restarts"
 
+    // Windows Media.
+    MMS_REFUSED "E-MMS-REFUSED" Server Critical
+        "The server answered an MMS request with a failure."
+        "look into the server's log; `not found` means that the publishing point does not exist or has stopped"
+    MMS_FUNNEL "E-MMS-FUNNEL" Server Critical
+        "The server takes commands and refuses to send media on the same TCP connection."
+        "allow MMS over TCP in the server's plug-ins, or publish mmsh:// addresses"
+    MMS_HEADER "E-MMS-HEADER" Playlist Critical
+        "The server sent no ASF header, or one that cannot be read."
+        "look at the encoder: a publishing point without a source has no header"
+    MMS_TRACKS "E-MMS-TRACKS" Playlist Critical
+        "The header lacks a track that was expected."
+        "compare the encoder's settings with --expect-tracks"
+    MMS_SILENT "E-MMS-SILENT" Media Critical
+        "The server agreed to play and sent no media."
+        "look at the encoder that feeds this publishing point"
+    MMS_TRACK_SILENT "E-MMS-TRACK-SILENT" Media Critical
+        "One track of the header sends media and another sends none."
+        "look at the encoder's input for the silent track"
+    MMS_ENDED "E-MMS-ENDED" Media Critical
+        "The server ended a live stream while it was watched."
+        "look at the encoder: it has stopped or restarts again and again"
+    MMS_PACKETS "E-MMS-PACKETS" Media Critical
+        "What comes as media are no ASF packets."
+        "look at the encoder, and at whatever relays or rewrites the stream before this server"
+    MMS_LOSS "E-MMS-LOSS" Media Warning
+        "Numbers of ASF packets are missing: they were lost before this server, or it skips them for slow clients."
+        "compare with the encoder's own log, and with the server's load and bandwidth limits"
+    MMS_SPEED "E-MMS-SPEED" Media Warning
+        "The stream's clock runs slower than the one on the wall: players will stop to buffer."
+        "look at the encoder's load and at the bandwidth between encoder, server and here"
+    MMS_RESTART "E-MMS-RESTART" Media Warning
+        "The server announced another stream while it was watched."
+        "look at the encoder: it restarts, or the playlist has moved to its next entry"
+
     // Any stream.
     START_SLOW "E-START-SLOW" Media Warning
         "Media came, but late."

@@ -10,6 +10,7 @@ mod derived;
 pub mod fields;
 pub mod graph;
 mod judge;
+pub mod log;
 mod measure;
 mod memory;
 pub mod options;

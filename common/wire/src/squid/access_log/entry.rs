@@ -51,12 +51,17 @@ impl<'a> Entry<'a> {
         self.result.starts_with(b"UDP_")
     }
 
+    /// The path and query of the URL; empty with CONNECT.
+    pub fn path(&self) -> &'a [u8] {
+        split(self.url).1
+    }
+
     /// Whom the request was for.
     pub fn site(&self) -> Site<'a> {
         if self.url.starts_with(b"cache_object:") {
             return Site::Internal;
         }
-        let (authority, path) = authority(self.url);
+        let (authority, path) = split(self.url);
         // /squid-internal-mgr/, /squid-internal-periodic/, /squid-internal-static/, /squid-internal-dynamic/
         if path.starts_with(b"/squid-internal-") {
             return Site::Internal;
@@ -70,7 +75,7 @@ impl<'a> Entry<'a> {
 }
 
 /// The authority of a URL and what follows it. `error:invalid-request` has none.
-fn authority(url: &[u8]) -> (&[u8], &[u8]) {
+fn split(url: &[u8]) -> (&[u8], &[u8]) {
     let rest = match memchr::memmem::find(&url[..url.len().min(SCHEME_MAX)], b"://") {
         Some(at) => &url[at + 3..],
         // CONNECT logs `host:port`; a scheme that is followed by anything else has no host.
