@@ -40,7 +40,7 @@ fn a_live_channel_with_two_variants() -> Result<()> {
     // A variant vanishes; the master playlist still names it.
     hls.delete_variant(1)?;
     let seen = check_hls(&lab, &[&url])?;
-    critical(&seen, &["E-HLS-VARIANT-GONE", "variant 640x360", "404", "known: 1 of 2 variants play"]);
+    critical(&seen, &["E-HLS-VARIANT-GONE", "variant 2 (640x360", "404", "known: 1 of 2 variants play"]);
     Ok(())
 }
 
@@ -51,7 +51,7 @@ fn a_frozen_encoder_is_stale_at_once() -> Result<()> {
     hls.freeze_variant(1)?;
     std::thread::sleep(Duration::from_secs(6));
     let seen = check_hls(&lab, &[&hls.url()])?;
-    critical(&seen, &["E-HLS-STALE", "variant 640x360", "stands still", "E-HLS-SKEW"]);
+    critical(&seen, &["E-HLS-STALE", "variant 2 (640x360", "stands still", "E-HLS-SKEW"]);
     assert!(seen.took.as_secs_f64() < 3.0, "both witnesses agree, it took {:?}", seen.took);
     // The other variant goes on.
     ok(&check_hls(&lab, &[&hls.variant_url(0)])?, &[]);

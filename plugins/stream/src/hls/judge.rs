@@ -4,7 +4,7 @@ use weir_contract::{Fault, Outcome, Problem, Range, Sample, State, Thresholds, U
 use weir_wire::hls::MediaPlaylist;
 
 use super::freshness::{Freshness, Proof, Since};
-use super::report::{PieceKind, Report, Role, Track};
+use super::report::{Piece, PieceKind, Report, Role, Track};
 use super::{BITRATE, FIELDS, FIRST_MEDIA, HlsArgs, LAG, SEGMENT_RATIO, SERVICE, SKEW, VARIANTS, rules};
 
 /// Variants further apart than so many target durations are not in step: one may always be a segment ahead.
@@ -42,18 +42,16 @@ pub(super) fn judge(args: &HlsArgs, url: &str, report: &Report, problem: Option<
 
 /// The facts as numbers.
 pub fn samples(report: &Report) -> Vec<Sample> {
-    let most = |values: &mut dyn Iterator<Item = f64>| values.reduce(f64::max);
     let pieces = || report.tracks.iter().flat_map(|track| &track.pieces);
+    let segments = pieces().filter(|p| matches!(p.kind, PieceKind::NewestSegment | PieceKind::OldestSegment));
+    let ratio = segments.filter_map(Piece::ratio).reduce(f64::max);
     let first = pieces().filter(|piece| piece.duration > 0.0).filter_map(|piece| piece.first_byte).min();
-    let segments = |kind| matches!(kind, PieceKind::NewestSegment | PieceKind::OldestSegment);
-    let ratio =
-        most(&mut pieces().filter(|piece| segments(piece.kind)).filter_map(super::report::Piece::ratio));
-    let variants = report.tracks.iter().filter(|track| is_variant(track) && track.plays()).count();
-    let bitrate =
-        most(&mut report.tracks.iter().filter(|track| is_variant(track)).filter_map(Track::bitrate));
+    let variants = || report.tracks.iter().filter(|track| is_variant(track));
+    let playing = variants().filter(|track| track.plays()).count();
+    let bitrate = variants().filter_map(Track::bitrate).reduce(f64::max);
     vec![
         LAG.sample_opt(worst_lag(report).map(|(_, lag)| thousandths(lag))),
-        VARIANTS.sample_opt((!report.tracks.is_empty()).then_some(variants)),
+        VARIANTS.sample_opt((!report.tracks.is_empty()).then_some(playing)),
         FIRST_MEDIA.sample_opt(first),
         BITRATE.sample_opt(bitrate.map(f64::round)),
         SEGMENT_RATIO.sample_opt(ratio.map(thousandths)),
@@ -104,7 +102,7 @@ fn ladder(outcome: &mut Outcome, args: &HlsArgs, report: &Report) {
             outcome.find(&fault::HLS_EMPTY, "the master playlist names no variant");
         }
         if let Some(text) = several(&master.flaws) {
-            outcome.find(&fault::HLS_RULES, text);
+            outcome.find(&fault::HLS_RULES, format!("master playlist: {text}"));
         }
     }
     if let Some(expected) = args.expect_variants.filter(|expected| variants < *expected) {
@@ -148,10 +146,8 @@ fn judge_track(voice: &mut Voice<'_>, args: &HlsArgs) {
 fn judge_freshness(voice: &mut Voice<'_>, args: &HlsArgs, playlist: &MediaPlaylist, freshness: &Freshness) {
     let target = playlist.target_duration.unwrap_or(0.0);
     if let Some(segments) = freshness.went_back {
-        voice.find(
-            &fault::HLS_BACKWARDS,
-            format!("between two looks the playlist went back by {segments} segments"),
-        );
+        let far = if segments == 0 { "some parts".to_owned() } else { format!("{segments} segments") };
+        voice.find(&fault::HLS_BACKWARDS, format!("between two looks the playlist went back by {far}"));
     }
     let Some((lag, since)) = freshness.lag else {
         let text = format!(

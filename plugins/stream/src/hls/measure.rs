@@ -152,7 +152,10 @@ impl Visit<'_> {
 
     /// Looks again until it is clear whether a live playlist advances, as far as the deadline allows.
     async fn watch(&self, track: &mut Track) {
-        let Some(playlist) = track.playlist.as_ref().filter(|playlist| playlist.is_live()) else { return };
+        let lists_media =
+            |playlist: &&MediaPlaylist| !playlist.segments.is_empty() || !playlist.parts.is_empty();
+        let live = track.playlist.as_ref().filter(|playlist| playlist.is_live()).filter(lists_media);
+        let Some(playlist) = live else { return };
         let target = playlist.target_duration.unwrap_or(0.0);
         let patience = self.options.patience(target);
         let offers_blocking = playlist.server_control.is_some_and(|control| control.can_block_reload);
@@ -253,8 +256,8 @@ fn tracks(master: &MasterPlaylist, base: &Url) -> Vec<Track> {
         Some(tracks.len() - 1)
     };
     let mut announced = Vec::new();
-    for variant in &master.variants {
-        if let Some(at) = add(&variant.uri, variant_name(variant), Role::Variant) {
+    for (index, variant) in master.variants.iter().enumerate() {
+        if let Some(at) = add(&variant.uri, variant_name(index + 1, variant), Role::Variant) {
             announced.push((at, variant.bandwidth, variant.average_bandwidth));
         }
     }
@@ -278,12 +281,12 @@ fn summary(master: &MasterPlaylist, tracks: &mut Vec<Track>) -> Master {
     Master { variants, renditions, flaws: rules::master(master), skipped }
 }
 
-/// `variant 640x360, 640.0 kbit/s`
-fn variant_name(variant: &Variant) -> String {
+/// `variant 2 (640x360, 640.0 kbit/s)`, counted as in the master playlist: ladders may name the same twice.
+fn variant_name(number: usize, variant: &Variant) -> String {
     let rate = Unit::BitsPerSecond.human(variant.bandwidth.into());
     match variant.resolution {
-        Some((width, height)) => format!("variant {width}x{height}, {rate}"),
-        None => format!("variant {rate}"),
+        Some((width, height)) => format!("variant {number} ({width}x{height}, {rate})"),
+        None => format!("variant {number} ({rate})"),
     }
 }
 

@@ -6,7 +6,7 @@
 pub mod freshness;
 mod judge;
 pub mod measure;
-mod pieces;
+pub(crate) mod pieces;
 pub mod report;
 mod rules;
 #[cfg(test)]
@@ -52,7 +52,7 @@ pub static SKEW: Field =
 /// What is measured.
 pub const FIELDS: &[&Field] = &[&LAG, &VARIANTS, &FIRST_MEDIA, &BITRATE, &SEGMENT_RATIO, &SKEW];
 /// Download time against duration: half is close, and at 1 players stall.
-const RATIO_LIMITS: (f64, f64) = (0.5, 1.0);
+pub(crate) const RATIO_LIMITS: (f64, f64) = (0.5, 1.0);
 
 /// The options of `check_hls`.
 #[derive(Args, Debug)]
@@ -100,14 +100,14 @@ pub struct HlsArgs {
     net: NetArgs,
 }
 
-fn percent(text: &str) -> Result<f64, String> {
+pub(crate) fn percent(text: &str) -> Result<f64, String> {
     text.parse()
         .ok()
         .filter(|share| (0.0..=100.0).contains(share))
         .ok_or_else(|| "use a number from 0 to 100".to_owned())
 }
 
-fn skew_seconds(text: &str) -> Result<f64, String> {
+pub(crate) fn skew_seconds(text: &str) -> Result<f64, String> {
     seconds(text).map(|time| time.as_secs_f64())
 }
 

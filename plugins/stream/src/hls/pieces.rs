@@ -1,4 +1,4 @@
-//! What a media playlist leads to: segments, parts, initialization sections, keys. Fetched as players fetch them, and looked into as
+//! What a playlist leads to: segments, parts, initialization sections, keys. Fetched as players fetch them, and looked into as
 //! far as one can without decoding.
 
 use url::Url;
@@ -24,13 +24,13 @@ const KEY_BYTES: u64 = 16;
 const BLOCK_BYTES: u64 = 16;
 
 /// Where a piece is, and what it should be.
-struct Wanted<'a> {
-    kind: PieceKind,
-    uri: &'a str,
-    range: Option<ByteRange>,
-    duration: f64,
+pub(crate) struct Wanted<'a> {
+    pub(crate) kind: PieceKind,
+    pub(crate) uri: &'a str,
+    pub(crate) range: Option<ByteRange>,
+    pub(crate) duration: f64,
     /// Whether its bytes are hidden from us.
-    encrypted: bool,
+    pub(crate) encrypted: bool,
 }
 
 /// Fetches what `which` asks for, one after the other, into `track.pieces`.
@@ -50,22 +50,26 @@ pub(super) fn newest(playlist: &MediaPlaylist) -> Option<&Segment> {
 
 fn wanted(playlist: &MediaPlaylist, which: Segments) -> Vec<Wanted<'_>> {
     let Some(newest) = newest(playlist) else { return Vec::new() };
+    let encrypted = is_hidden(newest);
     let mut list = Vec::new();
     if let Some(map) = &newest.map {
-        list.push(
-            Wanted { range: map.byte_range, duration: 0.0, ..segment(PieceKind::Map, newest) }.at(&map.uri),
-        );
+        list.push(Wanted {
+            kind: PieceKind::Map,
+            uri: &map.uri,
+            range: map.byte_range,
+            duration: 0.0,
+            encrypted,
+        });
     }
     // Keys of DRM systems are not fetched by their URI.
-    let keys = newest.keys.iter().filter(|key| key.format == "identity");
-    for uri in keys.filter_map(|key| key.uri.as_deref()).filter(|uri| !uri.starts_with("data:")) {
-        let key = Wanted { range: None, duration: 0.0, encrypted: true, ..segment(PieceKind::Key, newest) };
-        list.push(key.at(uri));
+    let keys = newest.keys.iter().filter(|key| key.format == "identity").filter_map(|key| key.uri.as_deref());
+    for uri in keys.filter(|uri| !uri.starts_with("data:")) {
+        list.push(Wanted { kind: PieceKind::Key, uri, range: None, duration: 0.0, encrypted: false });
     }
     list.push(segment(PieceKind::NewestSegment, newest));
     if let Some(part) = playlist.parts.iter().rev().find(|part| !part.gap) {
         let (range, duration) = (part.byte_range, part.duration);
-        list.push(Wanted { range, duration, ..segment(PieceKind::NewestPart, newest) }.at(&part.uri));
+        list.push(Wanted { kind: PieceKind::NewestPart, uri: &part.uri, range, duration, encrypted });
     }
     let oldest = playlist.segments.iter().find(|segment| !segment.gap);
     if let (Segments::Ends, Some(oldest)) =
@@ -82,18 +86,17 @@ fn segment(kind: PieceKind, segment: &Segment) -> Wanted<'_> {
         uri: &segment.uri,
         range: segment.byte_range,
         duration: segment.duration,
-        // SAMPLE-AES leaves the container readable.
-        encrypted: segment.keys.iter().any(|key| key.method.starts_with("AES-")),
+        encrypted: is_hidden(segment),
     }
 }
 
-impl<'a> Wanted<'a> {
-    fn at(self, uri: &'a str) -> Self {
-        Self { uri, ..self }
-    }
+/// Whether one cannot look into it: SAMPLE-AES leaves the container readable, AES-128 and its kin do not.
+fn is_hidden(segment: &Segment) -> bool {
+    segment.keys.iter().any(|key| key.method.starts_with("AES-"))
 }
 
-async fn piece(probe: &Probe, http: &Http, base: &Url, wanted: &Wanted<'_>) -> Piece {
+/// Fetches one piece and looks into it; what goes wrong is kept with it.
+pub(crate) async fn piece(probe: &Probe, http: &Http, base: &Url, wanted: &Wanted<'_>) -> Piece {
     let mut piece = Piece {
         kind: wanted.kind,
         url: wanted.uri.to_owned(),

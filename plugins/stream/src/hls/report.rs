@@ -48,7 +48,7 @@ pub enum Role {
 /// One media playlist and what it leads to.
 #[derive(Clone, Debug)]
 pub struct Track {
-    /// For people: `variant 640x360, 640.0 kbit/s`.
+    /// For people: `variant 2 (640x360, 640.0 kbit/s)`.
     pub name: String,
     /// Its URL, after redirects once it was fetched.
     pub url: String,
