@@ -138,7 +138,7 @@ async fn walk(server: SocketAddr, name: &Name, hops: u8, path: &mut Path) -> Res
             continue;
         };
         let ttl = u8::try_from(id & 0xff).unwrap_or(0);
-        let Some(rtt) = sent.get(&ttl).map(|at| at.elapsed()) else { continue };
+        let Some(rtt) = sent.get(&ttl).map(Instant::elapsed) else { continue };
         match router {
             Some(Some(address)) => _ = path.hops.entry(ttl).or_insert((address, rtt)),
             Some(None) => {}

@@ -28,14 +28,15 @@ pub fn sessions(lines: &[&str]) -> Vec<Session> {
     let session = |line: &&str| {
         let mut words = line.split_whitespace();
         let name = words.next()?;
-        let neighbor = name.parse().ok()?;
+        let neighbor: std::net::IpAddr = name.parse().ok()?;
         let state = words.nth(2)?.to_owned();
         Some(Session {
             name: name.to_owned(),
             neighbor: Some(neighbor),
             established: state == "established",
             state,
-            families: [true, true],
+            // The summary does not say; a session mostly carries the family that it runs over.
+            families: [neighbor.is_ipv4(), neighbor.is_ipv6()],
             ..Session::default()
         })
     };

@@ -1,6 +1,6 @@
 //! FRR: the framing of its vty sockets and the JSON of bgpd and zebra, versions 8.4 to 10.7.
 //!
-//! A command is text and a NUL; a reply is text, three NULs and a status byte (lib/vty.c): 0 is well, 2 an unknown command.
+//! A command is text and a NUL; a reply is text, three NULs and a status byte (lib/vty.c): 0 is well, 1 a warning, 2 an unknown command.
 
 use std::net::IpAddr;
 
@@ -37,7 +37,8 @@ pub fn command(text: &str) -> Vec<u8> {
 pub fn reply(bytes: &[u8]) -> Result<Option<String>, Error> {
     // Only the end can tell: a status of 2 without the three NULs before it would be text.
     match bytes {
-        [text @ .., 0, 0, 0, 0] => Ok(Some(String::from_utf8_lossy(text).into_owned())),
+        // Status 1 is a warning beside an answer: zebra gives it with `{}` for a prefix without a route.
+        [text @ .., 0, 0, 0, 0 | 1] => Ok(Some(String::from_utf8_lossy(text).into_owned())),
         [text @ .., 0, 0, 0, status] => {
             Err(Error::Refused(*status, String::from_utf8_lossy(text).trim().chars().take(200).collect()))
         }
