@@ -81,8 +81,7 @@ impl Lab {
         if let Err(missing) = have(needs) {
             let required = std::env::var("WEIR_LAB").is_ok_and(|mode| mode == "require");
             assert!(!required, "WEIR_LAB=require and this machine lacks: {missing}");
-            // Straight to the descriptor: the test harness hides what a passing test prints.
-            let _ = writeln!(std::io::stderr(), "\n*** SKIPPED {test}: this machine lacks {missing} ***");
+            say_skipped(&format!("{test}: this machine lacks {missing}"));
             return None;
         }
         match Self::new(test) {
@@ -236,6 +235,16 @@ impl Lab {
             fs::copy(file, &to).with_context(|| format!("copying {}", file.display()))?;
         }
         Ok(to)
+    }
+}
+
+/// Says it where it is heard: test harnesses hide what a passing test prints, so it goes straight to the descriptor,
+/// and to the file that `WEIR_LAB_SKIPPED` names, from which `cargo xtask test` tells it again at the end.
+fn say_skipped(sentence: &str) {
+    let _ = writeln!(std::io::stderr(), "\n*** SKIPPED {sentence} ***");
+    if let Some(path) = std::env::var_os("WEIR_LAB_SKIPPED") {
+        let file = fs::OpenOptions::new().append(true).create(true).open(path);
+        let _ = file.and_then(|mut file| file.write_all(format!("{sentence}\n").as_bytes()));
     }
 }
 

@@ -15,7 +15,7 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   demo [--stay]            start a small platform on loopback and run the checks against it
-  test                     install the real servers, then check, build and test everything
+  test [PACKAGE...]        install the real servers, then check, build and test everything, or these
   bench [RUNS]             cost of our programs against others on the same servers (default 9 runs)
   fuzz [SECONDS] [TARGET]  fuzz each target (default 60 s), or one of them
   dist                     build the static binaries and lay out a package below target/dist";
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["demo"] => demo::run(false),
         ["demo", "--stay"] => demo::run(true),
-        ["test"] => test::run(),
+        ["test", packages @ ..] => test::run(packages),
         ["bench", rest @ ..] => bench::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["dist"] => dist::run(),
