@@ -35,7 +35,8 @@ pub(crate) fn run() -> Result<()> {
         println!("Every package for the real servers is here.");
         return Ok(());
     }
-    println!("Installing by apt, for the real servers of tests and demo: {}", missing.join(" "));
+    println!("Installing by apt, for the real servers of tests and demo; their services are not started.");
+    println!("  {}", missing.join(" "));
     let root = sh::read(sh::program("id").arg("-u"))? == "0";
     let mut shell = sh::program(if root { "sh" } else { "sudo" });
     if !root {
