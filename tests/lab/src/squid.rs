@@ -151,7 +151,8 @@ icp_access allow all
 snmp_port {snmp}
 snmp_access allow everyone
 icp_port {icp}
-{origin}{disk}{descriptors}cache_mem 16 MB
+{origin}{disk}{descriptors}cache_mem 32 MB
+maximum_object_size_in_memory 512 KB
 workers {workers}
 logformat weir %ts.%03tu %6tr %>a %Ss/%03>Hs %<st %rm %ru %un %Sh/%<a %mt \"%{{Host}}>h\"
 access_log stdio:{dir}/access.log squid
