@@ -5,10 +5,12 @@
 //! report. `anycast_` draws what the vantage point sees.
 
 mod daemon;
+mod fleet;
 mod identity;
 mod kernel;
 mod node;
 mod vantage;
 
+pub use fleet::FleetCheck;
 pub use node::NodeCheck;
 pub use vantage::VantageCheck;
