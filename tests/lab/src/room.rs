@@ -36,6 +36,9 @@ struct Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
+        if fs::remove_dir(&self.path).is_ok() {
+            return; // it was empty: nothing to keep
+        }
         if std::thread::panicking() || std::env::var_os("WEIR_LAB_KEEP").is_some() {
             let (title, path) = (&self.title, self.path.display());
             let _ = writeln!(std::io::stderr(), "--- {title}: logs and configurations are kept in {path}");
