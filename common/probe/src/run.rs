@@ -117,22 +117,22 @@ impl Probe {
 
     /// Records what was sent, when a transcript is wanted.
     pub fn sent(&self, text: &str) {
-        self.record('>', text);
+        self.record("C:", text);
     }
 
     /// Records what was received, when a transcript is wanted.
     pub fn received(&self, text: &str) {
-        self.record('<', text);
+        self.record("S:", text);
     }
 
     /// Records a remark, when a transcript is wanted.
     pub fn note(&self, text: &str) {
-        self.record('*', text);
+        self.record("*", text);
     }
 
-    fn record(&self, direction: char, text: &str) {
+    fn record(&self, who: &str, text: &str) {
         if self.options.transcript {
-            self.trace.borrow_mut().record(&self.deadline, direction, text);
+            self.trace.borrow_mut().record(&self.deadline, who, text);
         }
     }
 
@@ -162,6 +162,13 @@ impl Probe {
         let trace = self.trace.into_inner();
         outcome.phases.extend(trace.phases);
         outcome.transcript.extend(trace.transcript);
+    }
+
+    /// Moves phases and transcript of a [`fork`](Self::fork) to the end of those of this one.
+    pub(crate) fn adopt(&self, fork: Self) {
+        let (mut own, trace) = (self.trace.borrow_mut(), fork.trace.into_inner());
+        own.phases.extend(trace.phases);
+        own.transcript.extend(trace.transcript);
     }
 
     /// The phases so far.

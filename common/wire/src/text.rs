@@ -1,4 +1,4 @@
-//! Excerpts of offending bytes, for error messages.
+//! Texts on their way in and out: excerpts of offending bytes for error messages, percent-decoding.
 
 /// The longest excerpt of offending bytes that an error carries.
 pub const MAX_EXCERPT: usize = 64;
@@ -10,6 +10,20 @@ pub fn excerpt(bytes: &[u8]) -> String {
     format!("{}{more}", cut.escape_ascii())
 }
 
+/// Percent-decoding (RFC 3986, section 2.1); what is no escape stays.
+pub fn percent_decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let hex =
+            text.get(at + 1..at + 3).filter(|_| byte == b'%').and_then(|h| u8::from_str_radix(h, 16).ok());
+        out.push(hex.unwrap_or(byte));
+        at += if hex.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -18,5 +32,10 @@ mod tests {
     fn excerpt_is_printable_and_short() {
         assert_eq!(excerpt(b"a\r\n\0"), "a\\r\\n\\x00");
         assert!(excerpt(&[0; 1000]).len() <= MAX_EXCERPT * 4 + 3);
+    }
+
+    #[test]
+    fn what_is_no_escape_stays() {
+        assert_eq!(percent_decode("a%20b%C3%BC%2fc%zz%4"), "a b\u{fc}/c%zz%4");
     }
 }

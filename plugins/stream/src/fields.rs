@@ -26,6 +26,14 @@ pub static GAP: Field = Field::gauge(
     "The longest pause between two arrivals of media while the check listened.",
 )
 .millis();
+/// Whether the source keeps up with the clock.
+pub static SPEED: Field = Field::gauge(
+    "speed",
+    Unit::Percent,
+    "speed",
+    "Media time that came after the server's buffer, in percent of the time that it took to come (live Windows Media only).",
+)
+.unbounded();
 /// The share of packets that were lost.
 pub static LOSS: Field = Field::gauge(
     "loss",

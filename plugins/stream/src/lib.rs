@@ -7,6 +7,7 @@ pub mod fields;
 pub mod graph;
 pub mod hls;
 pub mod http_stream;
+pub mod mms;
 pub mod rtsp;
 pub mod target;
 

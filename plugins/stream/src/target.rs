@@ -7,6 +7,7 @@ use weir_contract::text::redact;
 use weir_contract::{Outcome, Problem, fault};
 use weir_probe::{Addresses, Probe};
 use weir_wire::auth::Credentials;
+use weir_wire::text::percent_decode;
 
 /// A URL whose credentials have been taken out, so that nothing can print them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +36,8 @@ impl Target {
             return Err(usage("names no host"));
         }
         let credentials = (!url.username().is_empty() || url.password().is_some()).then(|| Credentials {
-            user: decode(url.username()),
-            password: decode(url.password().unwrap_or_default()),
+            user: percent_decode(url.username()),
+            password: percent_decode(url.password().unwrap_or_default()),
         });
         // Neither can fail for a URL with a host.
         let _ = url.set_username("");
@@ -86,20 +87,6 @@ impl Target {
     pub fn port(&self, default: u16) -> u16 {
         self.url.port_or_known_default().unwrap_or(default)
     }
-}
-
-/// Percent-decoding (RFC 3986, section 2.1); what is no escape stays.
-fn decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let hex =
-            text.get(at + 1..at + 3).filter(|_| byte == b'%').and_then(|h| u8::from_str_radix(h, 16).ok());
-        out.push(hex.unwrap_or(byte));
-        at += if hex.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]

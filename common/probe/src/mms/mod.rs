@@ -1,0 +1,184 @@
+//! Windows Media: MMS over TCP (MMST) and over HTTP (MMSH), as a player asks for it.
+//!
+//! `mms://` tries MMST first and MMSH after it, as players do; a server that answers MMST and refuses the stream is believed.
+//! Media comes as ASF packets, each with a number and the time at which it shall be sent: gaps in the numbers are loss, and the
+//! send time against the clock on the wall tells a source that lives from a server that empties its buffer.
+
+mod http;
+mod meter;
+mod tcp;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use url::Url;
+use weir_contract::{Problem, fault};
+use weir_wire::asf::Header;
+use weir_wire::auth::Credentials;
+use weir_wire::mms::{Refusal, Status};
+
+use crate::Probe;
+
+pub use meter::Flow;
+
+/// The port of MMST.
+pub const MMST_PORT: u16 = 1755;
+/// The port of MMSH.
+pub const MMSH_PORT: u16 = 80;
+/// Bytes taken from the socket at once.
+const READ: usize = 16 * 1024;
+/// Kept back from the deadline for the verdict.
+const RESERVE: Duration = Duration::from_millis(100);
+
+/// What carries the media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Commands and media on one TCP connection.
+    Mmst,
+    /// Media in HTTP answers.
+    Mmsh,
+}
+
+impl Transport {
+    /// Its name in messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mmst => "MMST",
+            Self::Mmsh => "MMSH",
+        }
+    }
+
+    /// The port without one in the URL.
+    const fn port(self) -> u16 {
+        match self {
+            Self::Mmst => MMST_PORT,
+            Self::Mmsh => MMSH_PORT,
+        }
+    }
+}
+
+/// What to ask for.
+#[derive(Clone, Copy, Debug)]
+pub struct Watch<'a> {
+    /// How long to watch after the first packet.
+    pub time: Duration,
+    /// How long to wait for the first packet after it was asked for.
+    pub patience: Duration,
+    /// User and password for MMSH, sent when the server asks for them, and to no other host than the first.
+    pub credentials: Option<&'a Credentials>,
+    /// How we introduce ourselves; Windows Media servers want it to begin with `NSPlayer/`.
+    pub user_agent: &'a str,
+}
+
+/// What was seen. Times count from the start of the check.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// What carried the media, or was tried last.
+    pub transport: Option<Transport>,
+    /// Why the transport before it was left.
+    pub left: Option<Problem>,
+    /// The URL after redirects, when there were any.
+    pub redirected: Option<String>,
+    /// What the server says it is.
+    pub server: Option<String>,
+    /// What the stream is said to hold.
+    pub header: Option<Header>,
+    /// Whether it is live.
+    pub live: bool,
+    /// When media was asked for.
+    pub asked: Option<Duration>,
+    /// When the first packet came.
+    pub first_media: Option<Duration>,
+    /// When the watch ended.
+    pub until: Duration,
+    /// What came.
+    pub flow: Flow,
+    /// Whether the server ended the stream, and what it said then.
+    pub ended: Option<Option<Status>>,
+    /// Announcements that another header follows.
+    pub changes: u32,
+}
+
+impl Seen {
+    /// How long was watched after the first packet.
+    pub fn watched(&self) -> Duration {
+        self.first_media.map_or(Duration::ZERO, |first| self.until.saturating_sub(first))
+    }
+
+    /// Bits of media per second: of a live stream what came after the burst, over time; of a file what it plays at.
+    pub fn bitrate(&self) -> Option<f64> {
+        if self.live { self.flow.live_rate(self.until) } else { self.flow.encoded_rate() }
+    }
+
+    /// Streams of the header, with the bytes that came of each.
+    pub fn tracks(&self) -> BTreeMap<u8, u64> {
+        let described = self.header.iter().flat_map(|header| &header.streams).map(|stream| stream.number);
+        described.map(|number| (number, self.flow.bytes_of(number))).collect()
+    }
+}
+
+/// Opens the stream at `url` (mms, mmst or mmsh) on the host at `address` and watches it. The port is that of the URL, or each
+/// transport's own.
+///
+/// # Errors
+/// Whatever keeps media from coming. `seen` keeps what was learnt before.
+pub async fn watch(
+    probe: &Probe,
+    url: &Url,
+    address: SocketAddr,
+    options: Watch<'_>,
+    seen: &mut Seen,
+) -> Result<(), Problem> {
+    let at = |transport: Transport| SocketAddr::new(address.ip(), url.port().unwrap_or(transport.port()));
+    match url.scheme() {
+        "mmst" => tcp::watch(probe, url, at(Transport::Mmst), options, seen).await,
+        "mmsh" => http::watch(probe, url, at(Transport::Mmsh), options, seen).await,
+        _ => {
+            // What swallows packets on the first port must leave time for the second.
+            let half = probe.fork_within(probe.deadline.remaining() / 2);
+            let opened = tcp::open(&half, url, at(Transport::Mmst), options, seen).await;
+            probe.adopt(half);
+            match opened {
+                Ok(session) => tcp::play(probe, session, options, seen).await,
+                Err(problem) if is_answer(&problem) => Err(problem),
+                Err(problem) => {
+                    *seen = Seen { left: Some(problem), ..Seen::default() };
+                    http::watch(probe, url, at(Transport::Mmsh), options, seen).await
+                }
+            }
+        }
+    }
+}
+
+/// Whether a problem is what an MMS server says of the stream, and not a way to it that is closed.
+fn is_answer(problem: &Problem) -> bool {
+    [&fault::MMS_REFUSED, &fault::AUTH, &fault::MMS_HEADER, &fault::LIMIT].contains(&problem.fault)
+}
+
+/// The problem of a result that is a failure.
+fn refused(what: &str, status: Status) -> Problem {
+    let fault = if status.refusal() == Refusal::Access { &fault::AUTH } else { &fault::MMS_REFUSED };
+    Problem::new(fault, format!("the server refuses {what}: {status}"))
+}
+
+fn protocol(error: impl std::fmt::Display) -> Problem {
+    Problem::new(&fault::PROTOCOL, error.to_string())
+}
+
+/// Reads a header that has been put together.
+fn read_header(bytes: &[u8], seen: &mut Seen) -> Result<(), Problem> {
+    let header = Header::parse(bytes).map_err(|error| Problem::new(&fault::MMS_HEADER, error.to_string()))?;
+    seen.live |= header.broadcast;
+    seen.header = Some(header);
+    Ok(())
+}
+
+/// When the watch ends, as things are now.
+fn watch_ends(probe: &Probe, options: Watch<'_>, seen: &Seen) -> Duration {
+    let end = match seen.first_media {
+        Some(first) => first + options.time,
+        None => seen.asked.unwrap_or_default() + options.patience,
+    };
+    end.min(probe.deadline.timeout().saturating_sub(RESERVE))
+}

@@ -1,0 +1,364 @@
+//! `check_mms`: Windows Media over MMST and MMSH.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Args;
+use weir_cli::{Check, Common, Credentials, Limits, NetArgs, UrlArg, seconds};
+use weir_contract::{Fault, Field, Finding, Outcome, Problem, Range, Sample, State, Thresholds, Unit, fault};
+use weir_probe::mms::{MMST_PORT, Seen, Watch, watch};
+use weir_probe::{Probe, block_on};
+use weir_wire::asf::{Kind, Stream};
+
+use crate::fields::{BITRATE, FIRST_MEDIA, GAP, LOSS, SPEED, TRACKS};
+use crate::target::Target;
+
+/// The word before the state.
+const SERVICE: &str = "MMS";
+/// What is measured.
+pub const FIELDS: &[&Field] = &[&FIRST_MEDIA, &BITRATE, &SPEED, &LOSS, &GAP, &TRACKS];
+/// The schemes: either transport, or one of them.
+pub const SCHEMES: &[&str] = &["mms", "mmst", "mmsh"];
+/// Windows Media servers send others than their own player to a playlist.
+const USER_AGENT: &str = concat!("NSPlayer/7.0.0.1956 Weir/", env!("CARGO_PKG_VERSION"));
+/// Percent of packets.
+const LOSS_LIMITS: (f64, f64) = (1.0, 5.0);
+/// Percent of real time. Arrivals in pieces of half a second move a watch of three seconds by less than this is below 100.
+const SPEED_WARNING: f64 = 70.0;
+/// A live stream that has sent nothing for so long at the end of the watch has stopped. Encoders of 32 kbit/s fill a packet of
+/// 4 kilobytes in one second.
+const STOPPED: Duration = Duration::from_millis(2000);
+/// Watching for less than this shows only the server's buffer.
+const WATCH_MIN: Duration = Duration::from_millis(2500);
+
+/// The options of `check_mms`.
+#[derive(Args, Debug)]
+pub struct MmsArgs {
+    #[command(flatten)]
+    url: UrlArg,
+
+    /// How long to watch after the first packet. What comes in the first second may be the server's buffer.
+    #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = watch_time)]
+    watch: Duration,
+
+    /// How long to wait for the first packet after the server has agreed to play.
+    #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = seconds)]
+    wait: Duration,
+
+    /// Critical unless the header has these kinds of tracks, such as video,audio; or a number of tracks.
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    expect_tracks: Vec<String>,
+
+    /// Critical unless a track has this codec, such as WMV3 or WMV3,WMA2.
+    #[arg(long, value_name = "CODECS", value_delimiter = ',')]
+    expect_codec: Vec<String>,
+
+    /// Critical when the stream is a file that is played from its beginning, or ends.
+    #[arg(long)]
+    expect_live: bool,
+
+    /// Critical when less than this many bits per second flow, such as 96000.
+    #[arg(long, value_name = "BITS")]
+    min_bitrate: Option<u32>,
+
+    #[command(flatten)]
+    limits: Limits,
+    #[command(flatten)]
+    credentials: Credentials,
+    #[command(flatten)]
+    net: NetArgs,
+}
+
+fn watch_time(text: &str) -> Result<Duration, String> {
+    match seconds(text)? {
+        time if time >= WATCH_MIN => Ok(time),
+        _ => Err("watching for less than 2.5 seconds sees only the server's buffer".to_owned()),
+    }
+}
+
+impl MmsArgs {
+    /// A probe with these options, whose time begins now.
+    pub fn probe(&self, common: &Common) -> Probe {
+        self.net.probe(common)
+    }
+
+    fn thresholds(&self, field: &'static Field) -> Thresholds {
+        let default = match field.id {
+            "bitrate" => {
+                Thresholds { critical: self.min_bitrate.map(|b| Range::below(f64::from(b))), warning: None }
+            }
+            "loss" => Thresholds {
+                warning: Some(Range::above(LOSS_LIMITS.0)),
+                critical: Some(Range::above(LOSS_LIMITS.1)),
+            },
+            "speed" => Thresholds { warning: Some(Range::below(SPEED_WARNING)), critical: None },
+            _ => Thresholds::default(),
+        };
+        self.limits.of(field, FIELDS, default)
+    }
+}
+
+/// `check_mms`
+#[derive(Debug)]
+pub struct Mms;
+
+impl Check for Mms {
+    const SERVICE: &'static str = SERVICE;
+    const ABOUT: &'static str = "Check a Windows Media stream: does it play, in time, without loss?\n\n\
+        Asks as a player does: mms:// over TCP port 1755 (MMST) and then over HTTP (MMSH); mmst:// and mmsh:// take one of them. \
+        Reads the ASF header, watches packets for a few seconds, and judges what came: their numbers tell loss, their send times \
+        tell whether the source keeps up with the clock. A server that agrees to play and sends nothing is CRITICAL.";
+    const EXAMPLES: &'static str = "  A radio channel, over whatever transport answers:\n    \
+        check_mms mms://media.example.net/radio --expect-tracks audio --min-bitrate 32000\n  \
+        Over HTTP only, the first packet within 2 seconds:\n    \
+        check_mms -u mmsh://media.example.net:8080/news -w 2 -c 5 --expect-codec WMV3,WMA2\n  \
+        A live channel that must keep up with the clock, on every address:\n    \
+        check_mms mmst://media.example.net/tv1 --expect-live -w speed=90: -c speed=50: --addresses all";
+    const FIELDS: &'static [&'static Field] = FIELDS;
+    type Args = MmsArgs;
+
+    fn validate(args: &MmsArgs) -> Result<(), Problem> {
+        args.limits.check(FIELDS)
+    }
+
+    fn thresholds(args: &MmsArgs) -> Vec<(&'static Field, Thresholds)> {
+        FIELDS.iter().map(|field| (*field, args.thresholds(field))).collect()
+    }
+
+    fn run(args: &MmsArgs, common: &Common) -> Outcome {
+        block_on(check(args, args.probe(common)))
+            .and_then(|result| result)
+            .unwrap_or_else(|problem| Outcome::failed(SERVICE, args.url.url(), problem))
+    }
+}
+
+/// Looks at the stream and judges it.
+///
+/// # Errors
+/// Options that cannot be meant, a password file that cannot be read.
+pub async fn check(args: &MmsArgs, probe: Probe) -> Result<Outcome, Problem> {
+    let target = Target::parse(args.url.url(), SCHEMES)?;
+    let credentials = target.credentials(&args.credentials)?;
+    let options = Watch {
+        time: args.watch,
+        patience: args.wait,
+        credentials: credentials.as_ref(),
+        user_agent: USER_AGENT,
+    };
+    let (target, port) = (&target, target.port(MMST_PORT));
+    let one = async |probe: &Probe, address: SocketAddr| {
+        let mut seen = Seen::default();
+        let problem = watch(probe, &target.url, address, options, &mut seen).await.err();
+        judge(args, target.url.as_str(), &seen, problem)
+    };
+    Ok(target.every_address(SERVICE, probe, port, args.net.addresses, one).await)
+}
+
+/// Facts to verdict.
+fn judge(args: &MmsArgs, url: &str, seen: &Seen, problem: Option<Problem>) -> Outcome {
+    let mut outcome = Outcome::new(SERVICE, url);
+    outcome.headline = headline(seen);
+    outcome.details = details(seen);
+    match problem {
+        Some(mut problem) => {
+            if let (Some(left), Some(now)) = (&seen.left, seen.transport) {
+                problem.text = format!("over MMST {}; over {} {}", left.text, now.name(), problem.text);
+            }
+            outcome.findings.push(problem.into());
+        }
+        None => flow(&mut outcome, args, seen),
+    }
+    content(&mut outcome, args, seen);
+    let broken = outcome.state() == State::Critical;
+    for sample in samples(seen) {
+        let thresholds = args.thresholds(sample.field);
+        if broken && matches!(sample.field.id, "bitrate" | "speed" | "gap") {
+            // What is broken has been said; a bit rate of nothing is no second fault.
+            outcome.samples.push(sample.against(thresholds));
+        } else {
+            let fault = fault_of(sample.field);
+            outcome.judge(sample.against(thresholds), fault);
+        }
+    }
+    outcome
+}
+
+/// Which fault the thresholds of a field raise.
+fn fault_of(field: &'static Field) -> &'static Fault {
+    match field.id {
+        "first_media" => &fault::START_SLOW,
+        "bitrate" => &fault::BITRATE,
+        "speed" => &fault::MMS_SPEED,
+        "loss" => &fault::MMS_LOSS,
+        "gap" => &fault::STREAM_GAP,
+        _ => &fault::MMS_TRACKS,
+    }
+}
+
+fn seconds_of(time: Duration) -> String {
+    Unit::Seconds.human(time.into())
+}
+
+/// Whether media flows, which is the question.
+fn flow(outcome: &mut Outcome, args: &MmsArgs, seen: &Seen) {
+    let flow = &seen.flow;
+    let how = seen.ended.map(|status| match status {
+        Some(status) if status.0 != 0 => format!("the server ended the stream ({status})"),
+        Some(_) => "the server ended the stream".to_owned(),
+        None => "the server closed the connection".to_owned(),
+    });
+    let Some(first) = seen.first_media else {
+        let waited = seen.until.saturating_sub(seen.asked.unwrap_or_default());
+        let what = how.as_deref().unwrap_or("no media came");
+        let text = format!("{what} within {} after the server agreed to play", seconds_of(waited));
+        outcome.find(&fault::MMS_SILENT, text);
+        return;
+    };
+    if let (Some(how), true) = (how, seen.live) {
+        let text = format!("{how} after {} and {} packets", seconds_of(seen.watched()), flow.packets);
+        outcome.find(&fault::MMS_ENDED, text);
+        return;
+    }
+    if flow.unreadable == flow.packets {
+        let text = format!("none of {} packets can be read as ASF", flow.packets);
+        outcome.find(&fault::MMS_PACKETS, text);
+        return;
+    }
+    if seen.changes > 0 {
+        let text =
+            format!("another stream was announced {} times in {}", seen.changes, seconds_of(seen.watched()));
+        outcome.find(&fault::MMS_RESTART, text);
+    }
+    let last = flow.last_arrival.unwrap_or(first);
+    let silence = seen.until.saturating_sub(last);
+    if seen.live && silence >= STOPPED {
+        let text = format!(
+            "{} packets came in {}, then nothing for {}",
+            flow.packets,
+            seconds_of(last.saturating_sub(first)),
+            seconds_of(silence)
+        );
+        outcome.find(&fault::STREAM_STALLED, text);
+    } else if seen.live && seen.watched() < WATCH_MIN.min(args.watch) {
+        let text = format!("the deadline left only {} to watch: raise -t", seconds_of(seen.watched()));
+        outcome.find(&fault::NO_DATA, text);
+    }
+    for (number, bytes) in seen.tracks() {
+        let stream = seen.header.as_ref().and_then(|header| header.stream(number));
+        if let Some(stream) = stream.filter(|stream| bytes == 0 && stream.kind != Kind::Other) {
+            let text = format!("no media of this track within {}, others flow", seconds_of(seen.watched()));
+            outcome.findings.push(Finding {
+                fault: &fault::MMS_TRACK_SILENT,
+                state: State::Critical,
+                subject: format!("{} {number}", stream.kind_name()),
+                text,
+            });
+        }
+    }
+}
+
+/// Whether it is what was expected.
+fn content(outcome: &mut Outcome, args: &MmsArgs, seen: &Seen) {
+    let Some(header) = &seen.header else { return };
+    let described = describe(&header.streams);
+    let missing = |expected: &[String], name: fn(&Stream) -> String| {
+        let has =
+            |wanted: &String| header.streams.iter().any(|stream| name(stream).eq_ignore_ascii_case(wanted));
+        expected.iter().filter(|wanted| !has(wanted)).cloned().collect::<Vec<_>>().join(", ")
+    };
+    let tracks = match args.expect_tracks.as_slice() {
+        [count] if count.parse::<usize>().is_ok_and(|count| header.streams.len() >= count) => String::new(),
+        kinds => missing(kinds, |stream| stream.kind_name().to_owned()),
+    };
+    if !tracks.is_empty() {
+        outcome.find(&fault::MMS_TRACKS, format!("expected {tracks}, the header has {described}"));
+    }
+    let codecs = missing(&args.expect_codec, Stream::codec);
+    if !codecs.is_empty() {
+        outcome.find(&fault::CODEC, format!("expected {codecs}, the header has {described}"));
+    }
+    if args.expect_live && !seen.live {
+        let duration = header.duration.map(|d| format!(" of {}", seconds_of(d))).unwrap_or_default();
+        outcome.find(&fault::MMS_ENDED, format!("the stream is a file{duration}, not live"));
+    }
+}
+
+/// The facts as numbers.
+pub fn samples(seen: &Seen) -> Vec<Sample> {
+    let flows = seen.first_media.is_some();
+    let sending = seen.tracks().values().filter(|bytes| **bytes > 0).count();
+    vec![
+        FIRST_MEDIA.sample_opt(seen.first_media),
+        BITRATE.sample_opt(seen.bitrate()),
+        // A file may come faster or slower than it plays.
+        SPEED.sample_opt(seen.flow.speed().filter(|_| seen.live)),
+        LOSS.sample_opt(seen.flow.loss()),
+        GAP.sample_opt(flows.then_some(seen.flow.longest_gap)),
+        TRACKS.sample_opt(flows.then_some(sending)),
+    ]
+}
+
+fn describe(streams: &[Stream]) -> String {
+    let one = |stream: &Stream| match &stream.kind {
+        Kind::Video { width, height, .. } => format!("{} {width}x{height}", stream.codec()),
+        _ => stream.codec(),
+    };
+    streams.iter().map(one).collect::<Vec<_>>().join(" + ")
+}
+
+fn headline(seen: &Seen) -> String {
+    let mut parts = Vec::new();
+    if let Some(header) = &seen.header {
+        parts.push(describe(&header.streams));
+    }
+    for sample in samples(seen) {
+        let (Some(value), field) = (sample.value, sample.field) else { continue };
+        match field.id {
+            "bitrate" => parts.push(field.unit.human(value)),
+            "first_media" => parts.push(format!("first media after {}", field.unit.human(value))),
+            "speed" => parts.push(format!("speed {}", field.unit.human(value))),
+            "loss" => parts.push(format!("loss {}", field.unit.human(value))),
+            _ => {}
+        }
+    }
+    if let Some(transport) = seen.transport {
+        parts.push(format!("over {}", transport.name()));
+    }
+    parts.join(", ")
+}
+
+fn details(seen: &Seen) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut say = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            lines.push(format!("{name}: {value}"));
+        }
+    };
+    say("server", seen.server.clone());
+    say("not over MMST", seen.left.as_ref().map(|problem| problem.text.clone()));
+    say("redirected to", seen.redirected.clone());
+    if let Some(header) = &seen.header {
+        say("kind", Some(if seen.live { "live" } else { "on demand" }.to_owned()));
+        say("title", header.title.clone());
+        say("duration", header.duration.filter(|_| !seen.live).map(seconds_of));
+        let rate = (header.max_bit_rate > 0).then(|| Unit::BitsPerSecond.human(header.max_bit_rate.into()));
+        say("advertised", rate);
+        say("codecs", (!header.codec_names.is_empty()).then(|| header.codec_names.join(", ")));
+        let encrypted = header.streams.iter().any(|stream| stream.encrypted);
+        say("encrypted", encrypted.then(|| "yes: only the flow can be judged".to_owned()));
+    }
+    let flow = &seen.flow;
+    say(
+        "packets",
+        (flow.packets > 0).then(|| {
+            format!(
+                "{}, {} missing, {} unreadable, longest gap {}",
+                flow.packets,
+                flow.missing,
+                flow.unreadable,
+                seconds_of(flow.longest_gap)
+            )
+        }),
+    );
+    lines
+}
