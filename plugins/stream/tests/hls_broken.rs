@@ -85,6 +85,11 @@ fn certificates_that_are_not_valid() -> Result<()> {
     critical(&check(&live.web().tls_url(name, "/plain"), &["--allow-downgrade"])?, &["E-TCP-REFUSED"]);
     let url = live.web().url("/master.m3u8").replace("http:", "https:");
     critical(&check(&url, &[])?, &["E-TLS-FAILED"]);
+    // The kernel still takes connections for a server that hangs.
+    unknown.pause()?;
+    let hangs = check(&unknown.tls_url(name, "/master.m3u8"), &["-t", "2"])?;
+    critical(&hangs, &["E-TLS-TIMEOUT", "no end of the TLS handshake"]);
+    at_deadline(&hangs, 2);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 //!
 //! reqwest resolves and connects by itself. Here it is handed the addresses that [`Probe::resolve`](crate::Probe::resolve) found
 //! (or the one that `--addresses` is looking at), and its connector is wrapped, so that a deadline can tell a connection
-//! that was never made from a server that does not answer.
+//! that was never made, or a handshake that never ended, from a server that does not answer.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -13,6 +13,9 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use rustls::NamedGroup;
+use rustls::client::{ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue};
+use rustls_pki_types::ServerName;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -43,20 +46,30 @@ impl Resolve for Names {
     }
 }
 
-/// Counts connections, TCP and TLS together.
+/// How far a connection had come when it was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GivenUp {
+    /// TCP did not connect.
+    Tcp,
+    /// TCP connected, TLS had begun.
+    Tls,
+}
+
+/// Times connections, TCP and TLS together.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Meter(Arc<Mutex<Counts>>);
 
 #[derive(Debug, Default)]
 struct Counts {
-    given_up: bool,
+    handshakes: usize,
+    given_up: Option<GivenUp>,
     made: Vec<(Instant, Instant)>,
 }
 
 impl Meter {
     /// Whether a connection was given up before it was made, since the last call.
-    pub(super) fn given_up(&self) -> bool {
-        std::mem::take(&mut lock(&self.0).given_up)
+    pub(super) fn given_up(&self) -> Option<GivenUp> {
+        lock(&self.0).given_up.take()
     }
 
     /// Beginning and end of each connection that was made since the last call.
@@ -97,7 +110,8 @@ where
         let connection = self.inner.call(target);
         let meter = self.meter.clone();
         Box::pin(async move {
-            let mut attempt = Attempt { meter, ended: false };
+            let handshakes = lock(&meter.0).handshakes;
+            let mut attempt = Attempt { meter, handshakes, ended: false };
             let began = Instant::now();
             let result = connection.await;
             attempt.ended = true;
@@ -112,12 +126,43 @@ where
 /// One connection being made. A request that reaches its deadline drops it.
 struct Attempt {
     meter: Meter,
+    /// Handshakes that had begun before it.
+    handshakes: usize,
     ended: bool,
 }
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        lock(&self.meter.0).given_up |= !self.ended;
+        let mut counts = lock(&self.meter.0);
+        if !self.ended {
+            let tls = counts.handshakes > self.handshakes;
+            counts.given_up = Some(if tls { GivenUp::Tls } else { GivenUp::Tcp });
+        }
+    }
+}
+
+/// The one moment at which rustls calls out between TCP and the end of its handshake is when it looks for an earlier session to
+/// resume. There is none: a check is too short for it to matter.
+impl ClientSessionStore for Meter {
+    fn kx_hint(&self, _: &ServerName<'_>) -> Option<NamedGroup> {
+        lock(&self.0).handshakes += 1;
+        None
+    }
+
+    fn set_kx_hint(&self, _: ServerName<'static>, _: NamedGroup) {}
+
+    fn set_tls12_session(&self, _: ServerName<'static>, _: Tls12ClientSessionValue) {}
+
+    fn tls12_session(&self, _: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        None
+    }
+
+    fn remove_tls12_session(&self, _: &ServerName<'static>) {}
+
+    fn insert_tls13_ticket(&self, _: ServerName<'static>, _: Tls13ClientSessionValue) {}
+
+    fn take_tls13_ticket(&self, _: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+        None
     }
 }
 

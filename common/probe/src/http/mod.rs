@@ -10,15 +10,17 @@ mod problem;
 
 use std::cell::{OnceCell, RefCell};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, LOCATION, RANGE, WWW_AUTHENTICATE};
 use reqwest::{Client, Response};
+use rustls::client::Resumption;
 use url::{Origin, Url};
 use weir_contract::{Problem, fault};
 use weir_wire::auth::{Authenticator, Credentials};
 
-use self::connector::{Meter, Names};
+use self::connector::{GivenUp, Meter, Names};
 use self::problem::{place, problem};
 use crate::Probe;
 use crate::tls::client_config;
@@ -195,9 +197,14 @@ impl Http {
             probe.add_phase("connect", began, ended);
         }
         result.map_err(|mut problem| {
-            if problem.fault == &fault::SERVER_TIMEOUT && self.meter.given_up() {
-                problem.fault = &fault::TCP_TIMEOUT;
-                problem.text = format!("no connection to {}: {}", place(url), problem.text);
+            // The deadline names the stage; the connection below it knows how far it had come.
+            if let (true, Some(given_up)) = (problem.fault == &fault::SERVER_TIMEOUT, self.meter.given_up()) {
+                let what;
+                (problem.fault, what) = match given_up {
+                    GivenUp::Tcp => (&fault::TCP_TIMEOUT, "no connection to"),
+                    GivenUp::Tls => (&fault::TLS_TIMEOUT, "no end of the TLS handshake with"),
+                };
+                problem.text = format!("{what} {}: {}", place(url), problem.text);
             }
             problem
         })
@@ -268,9 +275,11 @@ impl Http {
         }
         let config =
             if secure { probe.tls_config()? } else { client_config(rustls::RootCertStore::empty())? };
+        let mut config = (*config).clone();
+        config.resumption = Resumption::store(Arc::new(self.meter.clone()));
         let mut builder = Client::builder()
             .user_agent(self.options.user_agent)
-            .tls_backend_preconfigured((*config).clone())
+            .tls_backend_preconfigured(config)
             .dns_resolver(self.names.clone())
             .connector_layer(self.meter.clone())
             .redirect(reqwest::redirect::Policy::none())
