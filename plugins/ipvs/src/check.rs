@@ -59,6 +59,10 @@ pub struct IpvsArgs {
     #[arg(long, value_name = "FILE", help_heading = "Source")]
     pub(crate) table: Option<PathBuf>,
 
+    /// Where to keep counters between runs, for imbalance and drops [default: /var/lib/weir, else /var/tmp/weir-UID]
+    #[arg(long, value_name = "FOLDER", help_heading = "Source")]
+    pub(crate) state_dir: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) limits: Limits,
 }
@@ -212,7 +216,12 @@ impl Keep {
             return None;
         }
         let patterns: Vec<String> = args.services.iter().map(ToString::to_string).collect();
-        StateFile::of_user("check_ipvs", &patterns.join(" ")).ok().map(Self)
+        let target = patterns.join(" ");
+        let file = match &args.state_dir {
+            Some(folder) => Ok(StateFile::in_folder(folder, "check_ipvs", &target)),
+            None => StateFile::of_user("check_ipvs", &target),
+        };
+        file.ok().map(Self)
     }
 
     fn before(&self) -> Option<Memory> {

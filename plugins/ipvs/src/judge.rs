@@ -343,20 +343,28 @@ fn describe(outcome: &mut Outcome, report: &Report) {
     }
     for service in &report.table.services {
         let persistence = service.persistence.map(|p| format!(" {p}")).unwrap_or_default();
-        outcome.details.push(format!(
-            "{} {}{persistence}",
-            report.names.service(&service.key),
-            service.scheduler
-        ));
+        let (name, counted) = (report.names.service(&service.key), counters(service.stats.as_ref()));
+        outcome.details.push(format!("{name} {}{persistence}{counted}", service.scheduler));
         for dest in &service.dests {
             outcome.details.push(format!(
-                "  {} {} weight {} active {} inactive {}",
+                "  {} {} weight {} active {} inactive {}{}",
                 report.names.address(dest.address),
                 dest.forward.name(),
                 dest.weight,
                 dest.active,
-                dest.inactive
+                dest.inactive,
+                counters(dest.stats.as_ref())
             ));
         }
     }
+}
+
+/// The counters of a row, incoming before outgoing.
+fn counters(stats: Option<&Stats>) -> String {
+    stats.map_or_else(String::new, |s| {
+        format!(
+            " conns {} packets {}/{} bytes {}/{}",
+            s.conns, s.in_packets, s.out_packets, s.in_bytes, s.out_bytes
+        )
+    })
 }
