@@ -4,6 +4,7 @@
 pub mod check;
 pub mod drift;
 pub mod fields;
+pub mod graph;
 mod judge;
 mod memory;
 pub mod names;
@@ -12,3 +13,4 @@ mod sync;
 pub mod table;
 
 pub use check::Ipvs;
+pub use graph::IpvsGraphs;

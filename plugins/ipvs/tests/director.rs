@@ -7,7 +7,7 @@ use common::{guest, newer_kernel, table_of};
 use weir_lab::Result;
 
 /// Traffic of every kind, then the same table by the check and by ipvsadm.
-const TABLES: &str = r#"
+const TABLES: &str = r"
 . $GUEST/network.sh; . $GUEST/services.sh
 for i in 1 2 3; do ip netns exec rs$i python3 $GUEST/traffic.py serve 53 80 554 1755 5004 8443 8554 > serve$i & done
 for i in 1 2 3; do until grep -q ready serve$i; do sleep 0.1; done; done
@@ -32,7 +32,7 @@ setpriv --reuid=65534 --regid=65534 --clear-groups $CHECK --output human -v > no
 $CHECK -s 'TCP 10.0.0.1:80' > one.txt || true
 $CHECK -s '192.0.2.99' > none.txt || true
 cp /proc/net/ip_vs proc.txt
-"#;
+";
 
 #[test]
 fn the_table_is_that_of_ipvsadm_for_every_kind_of_service() -> Result<()> {
@@ -56,7 +56,9 @@ fn the_table_is_that_of_ipvsadm_for_every_kind_of_service() -> Result<()> {
 
     let one = guest.file("one.txt")?;
     assert!(
-        one.starts_with("IPVS WARNING - director TCP 10.0.0.1:80: weight 0: 192.168.53.2:80 [E-IPVS-WEIGHT0]"),
+        one.starts_with(
+            "IPVS WARNING - director TCP 10.0.0.1:80: weight 0: 192.168.53.2:80 [E-IPVS-WEIGHT0]"
+        ),
         "{one}"
     );
     let none = guest.file("none.txt")?;
@@ -90,7 +92,7 @@ s.recv(4096)'
 
 #[test]
 fn a_kernel_of_7_0_or_later_tells_how_full_its_table_is() -> Result<()> {
-    let script = r#"
+    let script = r"
 load ip_vs ip_vs_rr
 [ -e /proc/net/ip_vs_status ]
 ipvsadm -A -t 192.0.2.1:80 -s rr
@@ -100,7 +102,7 @@ $CHECK --output human -v > root.txt
 $CHECK -w table_load=50 > load.txt
 ipvsadm -Ln --stats --exact > stats.txt
 ipvsadm -Ln > counts.txt
-"#;
+";
     let Some((_lab, guest)) = guest(newer_kernel()?.as_ref(), script)? else { return Ok(()) };
     let theirs = common::printed(&guest.file("counts.txt")?, Some(&guest.file("stats.txt")?));
     assert_eq!(table_of(&guest.file("root.txt")?), theirs);
