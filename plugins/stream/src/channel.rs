@@ -6,6 +6,7 @@ use weir_cli::{Check, Common, parse_options};
 use weir_contract::text::redact;
 use weir_contract::{Field, Outcome, Problem, Thresholds, fault};
 
+use crate::dash::{self, Dash, DashArgs};
 use crate::hls::{self, Hls, HlsArgs};
 use crate::http_stream::{self, HttpStream, StreamArgs};
 use crate::rtsp::{self, Rtsp, RtspArgs};
@@ -32,6 +33,7 @@ enum Watcher {
     Rtsp(Box<RtspArgs>),
     Http(Box<StreamArgs>),
     Hls(Box<HlsArgs>),
+    Dash(Box<DashArgs>),
 }
 
 impl Channel {
@@ -48,8 +50,11 @@ impl Channel {
             "rtsp" | "rtsps" => {
                 parse_options::<Rtsp>(words).map(|(args, common)| (Watcher::Rtsp(Box::new(args)), common))
             }
-            "http" | "https" if is_hls(url) => {
+            "http" | "https" if ends_in(url, "m3u8") => {
                 parse_options::<Hls>(words).map(|(args, common)| (Watcher::Hls(Box::new(args)), common))
+            }
+            "http" | "https" if ends_in(url, "mpd") => {
+                parse_options::<Dash>(words).map(|(args, common)| (Watcher::Dash(Box::new(args)), common))
             }
             "http" | "https" => parse_options::<HttpStream>(words)
                 .map(|(args, common)| (Watcher::Http(Box::new(args)), common)),
@@ -67,6 +72,7 @@ impl Channel {
                 (HttpStream::SERVICE, http_stream::check(args, args.probe(&self.common)).await)
             }
             Watcher::Hls(args) => (Hls::SERVICE, hls::check(args, args.probe(&self.common)).await),
+            Watcher::Dash(args) => (Dash::SERVICE, dash::check(args, args.probe(&self.common)).await),
         };
         result.unwrap_or_else(|problem| Outcome::failed(service, self.url.as_str(), problem))
     }
@@ -77,6 +83,7 @@ impl Channel {
             Watcher::Rtsp(args) => Rtsp::thresholds(args),
             Watcher::Http(args) => HttpStream::thresholds(args),
             Watcher::Hls(args) => Hls::thresholds(args),
+            Watcher::Dash(args) => Dash::thresholds(args),
         };
         table
             .into_iter()
@@ -86,10 +93,10 @@ impl Channel {
     }
 }
 
-/// Whether a URL is that of an HLS playlist, by its path.
-fn is_hls(url: &str) -> bool {
+/// Whether the path of a URL has this extension: HLS and DASH are told from other media by it.
+fn ends_in(url: &str, extension: &str) -> bool {
     let path = url.split(['?', '#']).next().unwrap_or_default();
-    path.rsplit_once('.').is_some_and(|(_, extension)| extension.eq_ignore_ascii_case("m3u8"))
+    path.rsplit_once('.').is_some_and(|(_, own)| own.eq_ignore_ascii_case(extension))
 }
 
 /// Reads a channels file: `NAME URL [OPTIONS]` a line, `#` begins a comment. `defaults` are options for all, before each one's own.

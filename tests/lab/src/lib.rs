@@ -27,8 +27,10 @@
 //! is killed. One small guard process does that in all three cases.
 
 pub mod anycast;
+mod asf_stream;
 mod authority;
 mod binaries;
+mod dash;
 mod dns;
 mod firewall;
 mod gst;
@@ -37,6 +39,7 @@ mod hostile;
 mod icecast;
 mod icinga2;
 mod media;
+mod mmst;
 mod munin;
 mod nagios;
 mod namespace;
@@ -54,8 +57,10 @@ mod uml;
 mod vlc;
 
 pub use anyhow::Result;
+pub use asf_stream::AsfStream;
 pub use authority::{Authority, Certificate};
 pub use binaries::{bin, target_dir};
+pub use dash::{Dash, DashBuilder};
 pub use dns::Dns;
 pub use firewall::Rule;
 pub use gst::{Gst, GstServer};
@@ -64,6 +69,7 @@ pub use hostile::Hostile;
 pub use icecast::{Icecast, IcecastBuilder, Source};
 pub use icinga2::Icinga2;
 pub use media::Clip;
+pub use mmst::{Mmst, MmstBuilder};
 pub use munin::{Munin, MuninBuilder};
 pub use nagios::Nagios;
 pub use nginx::{Nginx, NginxBuilder};

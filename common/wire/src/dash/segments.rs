@@ -139,6 +139,14 @@ impl Segments {
         self.place(first)
     }
 
+    /// Whether the clock decides which segments there are, and not a list of them in the manifest.
+    pub fn follow_the_clock(&self) -> bool {
+        match &self.timeline {
+            Some(runs) => runs.iter().any(|run| run.count.is_none()),
+            None => self.form == Form::Template && self.duration.is_some(),
+        }
+    }
+
     /// The segment with this index.
     pub fn place(&self, index: u64) -> Option<Place> {
         let (time, duration) = if let Some(runs) = &self.timeline {

@@ -60,7 +60,7 @@ pub fn samples(report: &Report) -> Vec<Sample> {
 }
 
 /// Dates have milliseconds, and a share needs no more digits.
-fn thousandths(value: f64) -> f64 {
+pub(crate) fn thousandths(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
 

@@ -21,6 +21,7 @@ use weir_contract::{Field, Outcome, Problem, Range, Thresholds, Unit, fault};
 use weir_probe::{Probe, block_on};
 
 pub use self::judge::samples;
+pub(crate) use self::judge::thousandths;
 use self::measure::{Options, Segments, measure};
 use self::report::Report;
 use crate::fields::{BITRATE, FIRST_MEDIA};

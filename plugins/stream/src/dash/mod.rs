@@ -1,0 +1,172 @@
+//! `check_dash`: is the live edge where the clock says, on every representation, and can its newest media be had in time?
+//!
+//! [`measure`](measure::measure) looks as a player does and leaves facts in a [`Report`]; whether a timeline advances is weighed as
+//! for HLS ([`freshness`](crate::hls::freshness)); [`judge`] makes findings of the facts.
+
+mod clock;
+mod judge;
+pub mod measure;
+pub mod report;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Args;
+use weir_cli::{Check, Common, Credentials, Limits, NetArgs, UrlArg, seconds};
+use weir_contract::{Field, Outcome, Problem, Range, Thresholds, fault};
+use weir_probe::{Probe, block_on};
+
+pub use self::judge::samples;
+use self::measure::{Options, measure};
+use self::report::Report;
+use crate::fields::{BITRATE, FIRST_MEDIA};
+use crate::hls::measure::Segments;
+use crate::hls::{LAG, RATIO_LIMITS, SEGMENT_RATIO, SKEW, VARIANTS, percent, skew_seconds};
+use crate::target::Target;
+
+/// The word before the state.
+const SERVICE: &str = "DASH";
+/// What is measured.
+pub const FIELDS: &[&Field] = &[&LAG, &VARIANTS, &FIRST_MEDIA, &BITRATE, &SEGMENT_RATIO, &SKEW];
+
+/// The options of `check_dash`.
+#[derive(Args, Debug)]
+pub struct DashArgs {
+    #[command(flatten)]
+    url: UrlArg,
+
+    /// Critical when the manifest names fewer representations, those of sound and text too.
+    #[arg(long, value_name = "N")]
+    expect_variants: Option<usize>,
+
+    /// Critical when the newest segment of the best representation has fewer bits per second, such as 500000.
+    #[arg(long, value_name = "BITS")]
+    min_bitrate: Option<u32>,
+
+    /// Warn when a representation's newest segment has less than this share of its announced bandwidth; 0 turns it off.
+    #[arg(long, value_name = "PERCENT", default_value_t = 25.0, value_parser = percent)]
+    min_share: f64,
+
+    /// Warn when representations are further apart [default: 1.5 segments]
+    #[arg(long, value_name = "SECONDS", value_parser = skew_seconds)]
+    max_skew: Option<f64>,
+
+    /// A manifest that is static is well: video on demand.
+    #[arg(long)]
+    vod: bool,
+
+    /// Which segments of each representation to fetch. Where only the clock names segments, none proves nothing.
+    #[arg(long, value_name = "WHICH", default_value = "newest")]
+    segments: Segments,
+
+    /// Watch live timelines for so long although one look is enough: sees edges that go back.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    watch: Option<Duration>,
+
+    /// Follow redirects from https to http.
+    #[arg(long)]
+    allow_downgrade: bool,
+
+    #[command(flatten)]
+    limits: Limits,
+    #[command(flatten)]
+    credentials: Credentials,
+    #[command(flatten)]
+    net: NetArgs,
+}
+
+impl DashArgs {
+    /// A probe with these options, whose time begins now.
+    pub fn probe(&self, common: &Common) -> Probe {
+        self.net.probe(common)
+    }
+
+    /// The limits of the lag in seconds that were given.
+    fn lag_limits(&self) -> Thresholds {
+        self.limits.of(&LAG, FIELDS, Thresholds::default())
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            credentials: None,
+            allow_downgrade: self.allow_downgrade,
+            segments: self.segments,
+            watch: self.watch.unwrap_or_default(),
+            lag: self.lag_limits(),
+        }
+    }
+
+    /// Thresholds that do not depend on the manifest.
+    fn static_thresholds(&self, field: &'static Field) -> Thresholds {
+        match field.id {
+            "bitrate" => {
+                Thresholds { critical: self.min_bitrate.map(|b| Range::below(f64::from(b))), warning: None }
+            }
+            "segment_ratio" => Thresholds {
+                warning: Some(Range::above(RATIO_LIMITS.0)),
+                critical: Some(Range::above(RATIO_LIMITS.1)),
+            },
+            "skew" => Thresholds { warning: self.max_skew.map(Range::above), critical: None },
+            _ => Thresholds::default(),
+        }
+    }
+}
+
+/// `check_dash`
+#[derive(Debug)]
+pub struct Dash;
+
+impl Check for Dash {
+    const SERVICE: &'static str = SERVICE;
+    const ABOUT: &'static str = "Check a live DASH channel: is the live edge where the clock says, and can its media be had in time?\n\n\
+        Fetches the manifest, asks the clock that it names (UTCTiming, else the server's Date; never this host's clock), then the \
+        initialization and the newest segment of every representation of the live period, as players do. Late is an edge more than two \
+        segments behind the suggested presentation delay, stale one of more than four. Where numbers follow the clock, the newest \
+        segment that really exists counts. Understands SegmentTimeline, $Number$, $Time$, lists, several periods, BaseURL, Location.";
+    const EXAMPLES: &'static str = "  A channel with two pictures and one sound:\n    \
+        check_dash https://live.example.net/news/manifest.mpd --expect-variants 3\n  \
+        The best representation must carry 2 Mbit/s, and the lag is judged in seconds:\n    \
+        check_dash -u https://live.example.net/news/manifest.mpd --min-bitrate 2000000 -w 15 -c 30\n  \
+        A film, with its first segments too:\n    \
+        check_dash https://vod.example.net/film/manifest.mpd --vod --segments ends\n  \
+        Each address of the name:\n    \
+        check_dash https://live.example.net/news/manifest.mpd --addresses all";
+    const FIELDS: &'static [&'static Field] = FIELDS;
+    type Args = DashArgs;
+
+    fn validate(args: &DashArgs) -> Result<(), Problem> {
+        args.limits.check(FIELDS)
+    }
+
+    fn thresholds(args: &DashArgs) -> Vec<(&'static Field, Thresholds)> {
+        FIELDS
+            .iter()
+            .map(|field| (*field, args.limits.of(field, FIELDS, args.static_thresholds(field))))
+            .collect()
+    }
+
+    fn run(args: &DashArgs, common: &Common) -> Outcome {
+        block_on(check(args, args.probe(common)))
+            .and_then(|result| result)
+            .unwrap_or_else(|problem| Outcome::failed(SERVICE, args.url.url(), problem))
+    }
+}
+
+/// Looks at the channel and judges it.
+///
+/// # Errors
+/// Options that cannot be meant, a password file that cannot be read.
+pub async fn check(args: &DashArgs, probe: Probe) -> Result<Outcome, Problem> {
+    let target = Target::parse(args.url.url(), &["http", "https"])?;
+    let options = Options { credentials: target.credentials(&args.credentials)?, ..args.options() };
+    if options.watch >= probe.deadline.timeout() {
+        return Err(Problem::new(&fault::USAGE, "--watch must be shorter than -t"));
+    }
+    let (target, port, options) = (&target, target.port(80), &options);
+    let one = async |probe: &Probe, address: SocketAddr| {
+        let mut report = Report::default();
+        let problem = measure(probe, &target.url, Some(address), options, &mut report).await.err();
+        judge::judge(args, target.url.as_str(), &report, problem)
+    };
+    Ok(target.every_address(SERVICE, probe, port, args.net.addresses, one).await)
+}

@@ -1,0 +1,157 @@
+//! `check_dash` against real packagers: ffmpeg behind nginx, and nginx's RTMP module.
+
+mod support;
+
+use std::fs;
+use std::time::Duration;
+
+use support::{critical, metric, ok, warning};
+use weir_lab::{Clip, Lab, Outcome, Result, wait_until};
+
+fn check_dash(lab: &Lab, arguments: &[&str]) -> Result<Outcome> {
+    lab.check("check_dash", arguments)
+}
+
+#[test]
+fn a_live_timeline_with_picture_and_sound() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["nginx", "ffmpeg"]) else { return Ok(()) };
+    let dash = lab.dash().start()?;
+    let url = dash.url();
+
+    let seen = check_dash(&lab, &["-v", &url, "--expect-variants", "2"])?;
+    ok(
+        &seen,
+        &["2 of 2 representations play", "MP4 at", "clock: UTCTiming http-xsdate", "audio 1", "video 0"],
+    );
+    assert!(seen.took.as_secs_f64() < 3.0, "one look is enough, it took {:?}", seen.took);
+    assert!(metric(&seen, "lag") <= 3.0, "{seen:#?}");
+    assert!((100_000.0..2_000_000.0).contains(&metric(&seen, "bitrate")));
+    assert!(metric(&seen, "segment_ratio") < 0.5 && metric(&seen, "skew") < 1.5);
+
+    critical(
+        &check_dash(&lab, &[&url, "--expect-variants", "3"])?,
+        &["E-DASH-VARIANTS", "2 representations"],
+    );
+    critical(&check_dash(&lab, &[&url, "--min-bitrate", "9000000"])?, &["E-BITRATE"]);
+    warning(&check_dash(&lab, &[&url, "-w", "@0:100"])?, &["E-DASH-LATE"]);
+    warning(
+        &check_dash(&lab, &[&url, "--problem-state", "E-DASH-ENDED=ok", "-w", "skew=0.0000001:0.0000002"])?,
+        &["E-DASH-SKEW"],
+    );
+    ok(&check_dash(&lab, &[&url, "--watch", "2", "--segments", "ends"])?, &["variants=2"]);
+
+    // What the clock says is wrong is said; the server's Date is used instead.
+    let text = fs::read_to_string(dash.web().root().join("live.mpd"))?;
+    dash.web().write("clockless.mpd", text.replace("/time", "/no-clock"))?;
+    let seen = check_dash(&lab, &["-v", &dash.web().url("/clockless.mpd")])?;
+    warning(&seen, &["E-DASH-CLOCK", "404", "clock: the server's Date"]);
+    Ok(())
+}
+
+#[test]
+fn a_frozen_encoder_is_stale_and_an_ended_one_has_ended() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["nginx", "ffmpeg"]) else { return Ok(()) };
+    let dash = lab.dash().start()?;
+    dash.encoder().pause()?;
+    std::thread::sleep(Duration::from_secs(7));
+    let seen = check_dash(&lab, &[&dash.url()])?;
+    critical(&seen, &["E-DASH-STALE", "the live edge stands still", "shall be renewed every"]);
+    assert!(seen.took.as_secs_f64() < 3.0, "both witnesses agree, it took {:?}", seen.took);
+    dash.encoder().resume()?;
+    wait_until("the channel advances", Duration::from_secs(15), || {
+        check_dash(&lab, &[&dash.url()]).is_ok_and(|seen| seen.code == Some(0))
+    })?;
+    // ffmpeg writes a static manifest when it is told to end.
+    dash.encoder().stop()?;
+    critical(&check_dash(&lab, &[&dash.url()])?, &["E-DASH-ENDED"]);
+    ok(&check_dash(&lab, &[&dash.url(), "--vod", "--segments", "ends"])?, &["2 of 2"]);
+    Ok(())
+}
+
+#[test]
+fn numbers_that_follow_the_clock_are_believed_only_when_they_exist() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["nginx", "ffmpeg"]) else { return Ok(()) };
+    let dash = lab.dash().numbered().without_clock().start()?;
+    let seen = check_dash(&lab, &["-v", &dash.url()])?;
+    ok(&seen, &["2 of 2 representations play", "clock: the server's Date"]);
+    assert!(metric(&seen, "lag") < 3.5, "{seen:#?}");
+    dash.encoder().pause()?;
+    wait_until("the edge is late", Duration::from_secs(8), || {
+        check_dash(&lab, &[&dash.url()])
+            .is_ok_and(|seen| seen.stdout.contains("after it that the clock promises do not exist"))
+    })?;
+    std::thread::sleep(Duration::from_secs(6));
+    let seen = check_dash(&lab, &[&dash.url()])?;
+    critical(&seen, &["E-DASH-STALE", "none of the newest", "404", "0 of 2 representations play"]);
+    Ok(())
+}
+
+#[test]
+fn nginx_rtmp_names_segments_by_time_and_is_understood() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["nginx-rtmp", "ffmpeg"]) else { return Ok(()) };
+    let server = lab.nginx_rtmp()?;
+    let encoder = server.publish("a", Clip::Video)?;
+    let url = server.dash_url("a");
+    wait_until("a manifest", Duration::from_secs(15), || {
+        check_dash(&lab, &[&url]).is_ok_and(|seen| seen.code == Some(0))
+    })?;
+    encoder.pause()?;
+    std::thread::sleep(Duration::from_secs(8));
+    critical(&check_dash(&lab, &[&url])?, &["E-DASH-STALE"]);
+    Ok(())
+}
+
+#[test]
+fn what_is_missing_or_no_media_is_named() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["nginx", "ffmpeg"]) else { return Ok(()) };
+    let dash = lab.dash().start()?;
+    dash.encoder().stop()?;
+    let manifest = fs::read_to_string(dash.web().root().join("live.mpd"))?;
+    let web = dash.web();
+    let vod = |manifest: &str| -> Result<Outcome> {
+        web.write("changed.mpd", manifest)?;
+        check_dash(&lab, &[&web.url("/changed.mpd"), "--vod"])
+    };
+    ok(&vod(&manifest)?, &["2 of 2"]);
+
+    // Bases from every level, an absolute one among them, and a redirect before it all.
+    let based = manifest
+        .replace("<Period ", &format!("<BaseURL>{}</BaseURL><Period ", web.url("/elsewhere/")))
+        .replace("<SegmentTemplate", "<BaseURL>../</BaseURL><SegmentTemplate");
+    ok(&vod(&based)?, &["2 of 2"]);
+
+    web.write("page.m4s", "<!doctype html><title>Not found</title>")?;
+    let paged = manifest.replacen(
+        "media=\"chunk-stream$RepresentationID$-$Number%05d$.m4s\"",
+        "media=\"page.m4s\"",
+        1,
+    );
+    critical(&vod(&paged)?, &["E-DASH-SEGMENT-BAD", "HTML"]);
+    let unnamed = manifest.replacen("$Number%05d$", "$Nummer$", 1);
+    critical(&vod(&unnamed)?, &["E-DASH-SYNTAX", "$Nummer$"]);
+    web.delete("init-stream1.m4s")?;
+    critical(
+        &vod(&manifest)?,
+        &["E-DASH-SEGMENT", "audio 1", "initialization section init-stream1.m4s", "404"],
+    );
+
+    critical(&vod(&manifest[..manifest.len() / 2])?, &["E-DASH-SYNTAX", "byte"]);
+    critical(&vod("<html></html>")?, &["E-DASH-SYNTAX", "not a DASH manifest"]);
+    critical(&vod("<MPD><Period/></MPD>")?, &["E-DASH-EMPTY"]);
+    Ok(())
+}
+
+#[test]
+fn a_second_look_goes_where_the_manifest_says() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["nginx", "ffmpeg"]) else { return Ok(()) };
+    let dash = lab.dash().start()?;
+    let web = dash.web();
+    let manifest = fs::read_to_string(web.root().join("live.mpd"))?;
+    // An old copy, which leads to the one that advances.
+    let located = manifest.replace("<Period ", "<Location>live.mpd</Location><Period ");
+    std::thread::sleep(Duration::from_secs(4));
+    web.write("old.mpd", located)?;
+    let seen = check_dash(&lab, &[&web.url("/old.mpd"), "--segments", "none", "--watch", "1"])?;
+    assert!(seen.code != Some(2) && !seen.stdout.contains("E-DASH-STALE"), "{seen:#?}");
+    Ok(())
+}
