@@ -1,5 +1,6 @@
 //! Judgement over facts that are written down here: what is said, and how grave it is.
 
+use proptest::prelude::*;
 use weir_contract::{Outcome, Problem, State, fault};
 use weir_wire::hls::{MediaPlaylist, Playlist, parse};
 
@@ -183,4 +184,46 @@ fn bit_rates_are_compared_with_what_is_announced() {
     assert_eq!(judged(50_000, &["--min-share", "0"]), []);
     assert_eq!(judged(200_000, &["--min-bitrate", "900000"]), [("E-BITRATE", State::Critical)]);
     assert_eq!(judged(400_000, &[]), [("E-HLS-RULES", State::Warning)]);
+}
+
+proptest! {
+    /// Whatever a playlist says, there is a verdict, and it is one line that no host stumbles over.
+    #[test]
+    fn any_playlist_gets_a_verdict(lines in proptest::collection::vec(line(), 0..24), lag in -1e12..1e12f64) {
+        let text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n{}\n", lines.join("\n"));
+        let Ok(Playlist::Media(playlist)) = parse(text.as_bytes()) else { return Ok(()) };
+        let mut track = variant("v", 10, Some(lag));
+        let look = Look {
+            edge: playlist.edge(),
+            edge_time: playlist.edge_date_time(),
+            target_duration: playlist.target_duration,
+            ..track.looks[0].clone()
+        };
+        track.looks.push(look);
+        let patience = options(&[]).options().patience(playlist.target_duration.unwrap_or(0.0));
+        track.freshness = Some(assess(&track.looks, patience));
+        track.playlist = Some(playlist);
+        let outcome = outcome(&[], vec![track, variant("other", 10, None)]);
+        let text = weir_contract::render::nagios(&outcome, 1);
+        prop_assert!(text.starts_with("HLS ") && text.lines().next().is_some_and(|line| line.len() < 1024));
+    }
+}
+
+/// A line of a media playlist, with numbers of every size.
+fn line() -> impl Strategy<Value = String> {
+    let number = prop_oneof![Just("0".to_owned()), "[0-9]{1,19}", "[0-9]{0,3}[.][0-9]{1,6}", "-1"];
+    let tag = proptest::sample::select(vec![
+        "#EXTINF:",
+        "#EXT-X-MEDIA-SEQUENCE:",
+        "#EXT-X-TARGETDURATION:",
+        "#EXT-X-PART-INF:PART-TARGET=",
+        "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=",
+        "#EXT-X-PART:URI=\"p\",DURATION=",
+        "#EXT-X-BYTERANGE:",
+        "#EXT-X-SKIP:SKIPPED-SEGMENTS=",
+        "#EXT-X-PROGRAM-DATE-TIME:2026-11-21T04:21:0",
+        "#EXT-X-GAP",
+        "segment.ts?",
+    ]);
+    (tag, number).prop_map(|(tag, number)| format!("{tag}{number}"))
 }
