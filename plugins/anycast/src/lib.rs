@@ -6,11 +6,13 @@
 
 mod daemon;
 mod fleet;
+mod graph;
 mod identity;
 mod kernel;
 mod node;
 mod vantage;
 
 pub use fleet::FleetCheck;
+pub use graph::AnycastGraphs;
 pub use node::NodeCheck;
 pub use vantage::VantageCheck;

@@ -13,8 +13,7 @@ pub(super) fn judge(facts: &Facts, args: &Args) -> Outcome {
     let subject = args.prefix.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let mut outcome = Outcome::new(FleetCheck::SERVICE, subject);
     let mut headlines = Vec::new();
-    for (prefix, view) in &facts.views {
-        let instance = if facts.views.len() == 1 { String::new() } else { prefix.to_string() };
+    for ((prefix, view), instance) in facts.views.iter().zip(args.instances()) {
         let mut announcers = view.as_ref().map(|view| heard(&mut outcome, view, *prefix, args, &instance));
         if let Some(reported) = reported(&mut outcome, facts, *prefix, args) {
             // With both sources the smaller number is the true one: a node may believe that it announces.

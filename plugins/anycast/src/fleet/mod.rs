@@ -92,7 +92,13 @@ pub struct Args {
 }
 
 impl Args {
-    fn limits(&self, field: &'static Field) -> Thresholds {
+    /// The names of the prefixes in samples: none for a single one.
+    pub(crate) fn instances(&self) -> Vec<String> {
+        let name = |prefix: &Prefix| if self.prefix.len() == 1 { String::new() } else { prefix.to_string() };
+        self.prefix.iter().map(name).collect()
+    }
+
+    pub(crate) fn limits(&self, field: &'static Field) -> Thresholds {
         let default = if field.id == ANNOUNCERS.id {
             Thresholds { warning: None, critical: Some(Range::below(2.0)) }
         } else {

@@ -8,7 +8,7 @@ use weir_probe::state::StateFile;
 
 use super::history::History;
 use super::report::{NO_NAME, Report, Service, label};
-use super::{ALIVE, Args, CHANGES, HOPS, INFLATION, LOST, NODE_RTT, RTT, SHARE, SPLIT, VantageCheck};
+use super::{ALIVE, Args, CHANGES, HOPS, INFLATION, LOST, NODE_RTT, RTT, SHARE, SPLIT, VantageCheck, join};
 use crate::identity::{Identity, means};
 
 pub(super) fn judge(report: Report, args: &Args) -> Outcome {
@@ -16,14 +16,8 @@ pub(super) fn judge(report: Report, args: &Args) -> Outcome {
     let subject = args.services.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
     let mut outcome = Outcome::new(VantageCheck::SERVICE, subject);
     let mut headlines = Vec::new();
-    for service in &report.services {
+    for (service, instance) in report.services.iter().zip(args.instances()) {
         let from = outcome.findings.len();
-        let many = report.services.len() > 1;
-        let instance = match (many, service.address.is_ipv4()) {
-            (false, _) => String::new(),
-            (true, true) => "v4".to_owned(),
-            (true, false) => "v6".to_owned(),
-        };
         headlines.push(one(&mut outcome, &report, service, args, &instance));
         for finding in &mut outcome.findings[from..] {
             finding.subject = service.address.to_string();
@@ -101,10 +95,6 @@ fn one(outcome: &mut Outcome, report: &Report, service: &Service, args: &Args, i
         }
     }
     format!("{} is answered by {node} in {:.1} ms", service.address, rtt.as_secs_f64() * 1e3)
-}
-
-fn join(instance: &str, node: &str) -> String {
-    if instance.is_empty() { node.to_owned() } else { format!("{instance}_{node}") }
 }
 
 /// Adds a sample, and a finding in words of our own when its thresholds raise one.

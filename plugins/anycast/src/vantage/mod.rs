@@ -139,6 +139,11 @@ pub struct Args {
 }
 
 impl Args {
+    /// The names of the services in samples.
+    pub(crate) fn instances(&self) -> Vec<String> {
+        instances(&self.services)
+    }
+
     pub(crate) fn page(&self) -> Page {
         Page { host: self.host.clone(), path: self.path.clone() }
     }
@@ -209,7 +214,21 @@ impl Check for VantageCheck {
     }
 }
 
-/// Measures once for Munin: the samples, and the worst problem as a remark.
-pub(crate) fn samples(args: &Args, common: &Common) -> Outcome {
-    VantageCheck::run(args, common)
+/// The name of a node's share at one service: `wix1`, `v4_wix1`.
+pub(crate) fn join(instance: &str, node: &str) -> String {
+    if instance.is_empty() { node.to_owned() } else { format!("{instance}_{node}") }
+}
+
+/// Names for addresses: none for a single one, else the family, else the address itself.
+pub(crate) fn instances(addresses: &[IpAddr]) -> Vec<String> {
+    let name = |address: &IpAddr| {
+        let alike = addresses.iter().filter(|other| other.is_ipv4() == address.is_ipv4()).count();
+        match (addresses.len(), alike, address.is_ipv4()) {
+            (1, _, _) => String::new(),
+            (_, 1, true) => "v4".to_owned(),
+            (_, 1, false) => "v6".to_owned(),
+            _ => address.to_string(),
+        }
+    };
+    addresses.iter().map(name).collect()
 }

@@ -1,0 +1,228 @@
+//! Round trips over a wire whose delay, jitter and loss are known, by every way of measuring and with and without rights.
+
+use std::process::Command;
+
+use weir_lab::anycast::{End, Host, NameServer, Wire, wire};
+use weir_lab::{Lab, Outcome, Result};
+
+const NEAR: &str = "198.51.100.1";
+const FAR: &str = "198.51.100.2";
+const FAR6: &str = "2001:db8:7::2";
+
+struct Path {
+    near: Host,
+    far: Host,
+    wire: Wire,
+    _lab: Lab,
+}
+
+impl Path {
+    /// 20 ms of round trip.
+    fn for_test(more: &[&str]) -> Result<Option<Self>> {
+        let Some(lab) = Lab::for_test(&[&["namespace", "delay"], more].concat()) else { return Ok(None) };
+        let (near, far) = (Host::new("near")?, Host::new("far")?);
+        let wire = wire(
+            &End(&near, "n0", &["198.51.100.1/24", "2001:db8:7::1/64"]),
+            &End(&far, "f0", &["198.51.100.2/24", "2001:db8:7::2/64"]),
+            Some(10.0),
+        )?;
+        Ok(Some(Self { near, far, wire, _lab: lab }))
+    }
+
+    fn options<'a>(&'a self, more: &[&'a str], folder: &'a str) -> Vec<&'a str> {
+        [&["--state-dir", folder, "-n", "10", "--interval", "0.05", "--patience", "0.5"], more].concat()
+    }
+
+    fn look(&self, more: &[&str]) -> Result<Outcome> {
+        let folder = self.near.lab().dir().display().to_string();
+        self.near.lab().check("check_latency", &self.options(more, &folder))
+    }
+
+    fn expect(&self, more: &[&str], code: i32, words: &[&str]) -> Result<()> {
+        expect(&self.look(more)?, code, words);
+        Ok(())
+    }
+
+    /// As a user without any right.
+    fn as_nobody(&self, more: &[&str]) -> Result<Outcome> {
+        let mut command: Command =
+            self.near.lab().command_as("nobody", self.near.lab().publish("check_latency")?);
+        command.args(self.options(more, "/nonexistent"));
+        self.near.lab().run(command)
+    }
+
+    fn sysctl(&self, setting: &str) -> Result<()> {
+        let mut command = self.near.lab().command("sysctl");
+        command.args(["-qw", setting]);
+        expect(&self.near.lab().run(command)?, 0, &[]);
+        Ok(())
+    }
+}
+
+fn expect(seen: &Outcome, code: i32, words: &[&str]) {
+    assert_eq!(seen.code, Some(code), "wanted {code} and {words:?}: {}{}", seen.stdout, seen.stderr);
+    for word in words {
+        assert!(seen.stdout.contains(word), "no `{word}` in: {}", seen.stdout);
+    }
+}
+
+/// The value of a perfdata label.
+fn value(seen: &Outcome, label: &str) -> f64 {
+    let found = seen.stdout.split_whitespace().find_map(|word| word.strip_prefix(&format!("{label}=")));
+    let number = found.and_then(|text| text.split(['s', '%', ';']).next()).and_then(|text| text.parse().ok());
+    number.unwrap_or_else(|| panic!("no {label} in {}", seen.stdout))
+}
+
+#[test]
+fn round_trips_by_icmp_with_every_right() -> Result<()> {
+    let Some(path) = Path::for_test(&[])? else { return Ok(()) };
+    // Root without the group range: the raw socket.
+    for target in [FAR, FAR6] {
+        let seen = path.look(&["-H", target, "-w", "0.2"])?;
+        expect(&seen, 0, &["10 of 10 answered by ICMP (raw socket)", "loss=0%"]);
+        let median = value(&seen, "median");
+        assert!((0.020..0.150).contains(&median), "{}", seen.stdout);
+    }
+    // Nobody without any right: UDP, and it is said.
+    let seen = path.as_nobody(&["-H", FAR, "-n", "3"])?;
+    expect(&seen, 0, &["3 of 3 answered by UDP to a closed port"]);
+    // Nobody in the range: the datagram socket.
+    path.sysctl("net.ipv4.ping_group_range=0 2147483647")?;
+    for target in [FAR, FAR6] {
+        expect(&path.as_nobody(&["-H", target])?, 0, &["10 of 10 answered by ICMP |"]);
+    }
+    Ok(())
+}
+
+#[test]
+fn loss_jitter_and_delay_are_what_the_wire_does() -> Result<()> {
+    let Some(path) = Path::for_test(&[])? else { return Ok(()) };
+    path.expect(
+        &["-H", FAR, "-w", "0.001"],
+        1,
+        &["median is 2", "expected at most 1.0 ms", "[E-PATH-LATENCY]"],
+    )?;
+    path.wire.set(5.0, 40.0, 0.0)?;
+    path.expect(&["-H", FAR, "-w", "jitter=0.002"], 1, &["jitter is ", "[E-PATH-JITTER]"])?;
+    path.wire.set(5.0, 0.0, 0.5)?;
+    // Three of four round trips die; all or none of forty is one in ten thousand.
+    path.expect(&["-H", FAR, "-n", "40", "--interval", "0.02"], 2, &["[E-PATH-LOSS]", "median=0.0"])?;
+    path.wire.set(5.0, 0.0, 1.0)?;
+    path.expect(
+        &["-H", FAR],
+        2,
+        &["none of 10 probes was answered", "[E-PATH-UNREACHABLE]", "loss=100%", "median=U"],
+    )?;
+    path.expect(&["-H", "203.0.113.9"], 2, &["no way to 203.0.113.9", "[E-NET-UNREACHABLE]"])
+}
+
+#[test]
+fn a_step_and_steady_loss_are_told_below_the_thresholds() -> Result<()> {
+    let Some(path) = Path::for_test(&[])? else { return Ok(()) };
+    let quick = [
+        "-H",
+        FAR,
+        "-n",
+        "3",
+        "--interval",
+        "0.01",
+        "--steady-loss",
+        "0",
+        "-w",
+        "loss=100",
+        "-c",
+        "loss=100",
+    ];
+    for _ in 0..6 {
+        path.expect(&quick, 0, &["3 of 3"])?;
+    }
+    path.wire.set(60.0, 0.0, 0.0)?;
+    path.expect(&quick, 0, &[])?;
+    path.expect(&quick, 0, &[])?;
+    path.expect(&quick, 1, &["round trips rose from 2", "and stayed so for 3 runs", "[E-PATH-STEP]"])?;
+
+    path.wire.set(1.0, 0.0, 0.4)?;
+    let lossy = [
+        "-H",
+        FAR6,
+        "-n",
+        "40",
+        "--interval",
+        "0.005",
+        "--step",
+        "0",
+        "--steady-loss",
+        "2",
+        "-w",
+        "loss=100",
+        "-c",
+        "loss=100",
+    ];
+    path.expect(&lossy, 0, &[])?;
+    path.expect(&lossy, 1, &["each of the last 2 runs has lost probes", "[E-PATH-LOSS]"])
+}
+
+#[test]
+fn services_are_measured_by_their_own_protocol() -> Result<()> {
+    let Some(path) = Path::for_test(&["nginx", "knot"])? else { return Ok(()) };
+    let web = path.far.lab().nginx().start()?;
+    let _names = path.far.names(NameServer::Knot, "far", &[FAR, FAR6])?;
+    let (tcp, http) = (format!("tcp:{}", web.port()), format!("http:/@{}", web.port()));
+    path.expect(&["-H", FAR, "--probe", &tcp], 0, &["10 of 10 answered by TCP"])?;
+    path.expect(&["-H", FAR6, "--probe", &http], 0, &["10 of 10 answered by HTTP"])?;
+    path.expect(&["-H", FAR, "--probe", "dns:anycast.test"], 0, &["10 of 10 answered by DNS 53"])?;
+    path.expect(
+        &["-H", FAR, "--probe", "tcp:1"],
+        2,
+        &["198.51.100.2:1 refuses connections", "[E-TCP-REFUSED]"],
+    )?;
+    // HTTP is two round trips: the handshake and the request.
+    let seen = path.look(&["-H", FAR, "--probe", &http])?;
+    assert!(value(&seen, "median") > 0.040, "{}", seen.stdout);
+    Ok(())
+}
+
+#[test]
+fn every_address_of_a_name() -> Result<()> {
+    let Some(path) = Path::for_test(&[])? else { return Ok(()) };
+    path.near.lab().hosts(&[
+        ("media.example", FAR),
+        ("media.example", "198.51.100.77"),
+        ("media.example", FAR6),
+    ])?;
+    path.expect(&["-H", "media.example"], 0, &["10 of 10"])?;
+    let label = "media.example_198.51.100.2_median=0.02";
+    path.expect(
+        &["-H", "media.example", "--addresses", "all"],
+        2,
+        &[label, "media.example (198.51.100.77): none of 10 probes"],
+    )?;
+    path.expect(&["-H", "media.example", "--addresses", "2"], 1, &["[E-PATH-UNREACHABLE]"])?;
+    path.expect(&["-H", "media.example", "-H", NEAR], 0, &["198.51.100.1_median=0.000"])
+}
+
+#[test]
+fn the_graph_draws_the_same_numbers() -> Result<()> {
+    let Some(path) = Path::for_test(&[])? else { return Ok(()) };
+    let link = path.near.lab().dir().join(format!("latency_{FAR}"));
+    std::os::unix::fs::symlink(path.near.lab().publish("latency_")?, &link)?;
+    let run = |argument: &str| {
+        let mut command = path.near.lab().command(&link);
+        command.arg(argument).env("options", "-n 5 --interval 0.02 --state-dir /nonexistent");
+        path.near.lab().run(command)
+    };
+    expect(
+        &run("config")?,
+        0,
+        &[
+            "multigraph latency_198_51_100_2",
+            "graph_title 198.51.100.2: round trip",
+            "p90.label 90th percentile",
+        ],
+    );
+    let seen = run("")?;
+    expect(&seen, 0, &["median.value 2", "loss.value 0", "multigraph latency_198_51_100_2.jitter"]);
+    path.wire.set(1.0, 0.0, 1.0)?;
+    expect(&run("")?, 0, &["median.value U", "loss.value 100"]);
+    Ok(())
+}
