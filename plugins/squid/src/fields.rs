@@ -42,7 +42,7 @@ fields! {
     PEERS_DOWN = Field::gauge("peers_down", Unit::None, "dead peers", "Parents and siblings that Squid holds for dead.");
     ICP_ACKED = Field::gauge("icp_acked", Unit::Percent, "ICP answers",
         "ICP or HTCP questions that a peer answered, in percent, since the last run or the start.");
-    UPTIME = Field { max: None, ..Field::gauge("uptime", Unit::Seconds, "up", "Time since Squid started.") };
+    UPTIME = Field { max: None, ..Field::gauge("uptime", Unit::Seconds, "uptime", "Time since Squid started.") };
     MEM_HITS = Field::gauge("mem_hit_share", Unit::Percent, "hits from memory", "Hits served from memory in percent of hits.");
     DISK_HITS = Field::gauge("disk_hit_share", Unit::Percent, "hits from disk", "Hits served from disk in percent of hits.");
     CLIENT_BYTES = Field::gauge("client_bytes", Unit::BytesPerSecond, "sent to clients", "Bytes sent to clients per second.");

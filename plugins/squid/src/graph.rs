@@ -20,6 +20,7 @@ use crate::check::defaults;
 use crate::conf;
 use crate::derived::{Derived, derive};
 use crate::fields as f;
+use crate::judge::kinds;
 use crate::measure::{Report, measure};
 use crate::memory::Memory;
 use crate::options::{Source, Window};
@@ -286,17 +287,20 @@ fn collect(report: &Report, derived: &Derived, samples: &mut Vec<Sample>) {
             .extend(totals.map(|(field, count)| field.sample_opt(count.and_then(|n| u64::try_from(n).ok()))));
     }
     if let Some(i) = &report.info {
+        // Squid prints 0 for what it has not measured.
+        let busy = traffic.is_some_and(|t| t.requests > 0.0);
         for (field, pair) in [
-            (&f::MEM_HITS, i.memory_hits),
-            (&f::DISK_HITS, i.disk_hits),
             (&f::ALL_TIME, i.all_time),
             (&f::HIT_TIME, i.hit_time),
             (&f::MISS_TIME, i.miss_time),
             (&f::NEAR_HIT_TIME, i.near_hit_time),
             (&f::DNS_TIME, i.dns_time),
         ] {
-            samples.push(field.sample_opt(pair.map(|p| p.five)));
+            samples.push(field.sample_opt(pair.filter(|_| busy).map(|p| p.five)));
         }
+        let [memory, disk] = kinds(i, false);
+        samples.push(f::MEM_HITS.sample_opt(memory));
+        samples.push(f::DISK_HITS.sample_opt(disk));
         samples.push(f::OBJECTS.sample_opt(i.objects));
         samples.push(OBJECT_SIZE.sample_opt(i.object_size));
         samples.push(f::MEMORY.sample_opt(i.memory_used));

@@ -23,7 +23,7 @@ pub(crate) fn judge(outcome: &mut Outcome, report: &Report, derived: &Derived, w
     let volume = traffic.map_or(0.0, |t| t.requests);
     judge.enough = volume >= wishes.min_requests;
     judge.ratios(traffic);
-    judge.times(report.info.as_ref());
+    judge.times(report.info.as_ref(), volume > 0.0);
     judge.enough = true;
     if let Some(info) = &report.info {
         judge.process(info, derived.restarted, report.averages.as_ref().and_then(|a| a.cpu));
@@ -76,21 +76,14 @@ impl Judge<'_, '_> {
         self.enough = enough;
     }
 
-    fn times(&mut self, info: Option<&Info>) {
+    /// Squid prints 0 for what it has not measured: in a span without traffic nothing is known.
+    fn times(&mut self, info: Option<&Info>, busy: bool) {
         let Some(info) = info else { return };
-        let window = |pair: Option<Pair>| {
-            pair.map(|p| if self.wishes.window == Window::Sixty { p.sixty } else { p.five })
-        };
-        let [hit, miss, near, dns, all, memory, disk] = [
-            info.hit_time,
-            info.miss_time,
-            info.near_hit_time,
-            info.dns_time,
-            info.all_time,
-            info.memory_hits,
-            info.disk_hits,
-        ]
-        .map(window);
+        let sixty = self.wishes.window == Window::Sixty;
+        let window = |pair: Option<Pair>| pair.filter(|_| busy).map(|p| if sixty { p.sixty } else { p.five });
+        let [hit, miss, near, dns, all] =
+            [info.hit_time, info.miss_time, info.near_hit_time, info.dns_time, info.all_time].map(window);
+        let [memory, disk] = kinds(info, sixty);
         self.add(&f::HIT_TIME, hit, &fault::SQUID_SLOW);
         self.add(&f::MISS_TIME, miss, &fault::SQUID_SLOW_ORIGIN);
         self.add(&f::NEAR_HIT_TIME, near, &fault::SQUID_SLOW_ORIGIN);
@@ -172,6 +165,13 @@ impl Judge<'_, '_> {
             self.add(&f::CLIENT_CONNS, Some(clients.connections as f64), &fault::SQUID_LOAD);
         }
     }
+}
+
+/// Hits from memory and from disk in percent of hits; nothing is known when there were none.
+pub(crate) fn kinds(info: &Info, sixty: bool) -> [Option<f64>; 2] {
+    let pair = |pair: Option<Pair>| pair.map_or(0.0, |p| if sixty { p.sixty } else { p.five });
+    let (memory, disk) = (pair(info.memory_hits), pair(info.disk_hits));
+    if memory + disk > 0.0 { [Some(memory), Some(disk)] } else { [None, None] }
 }
 
 fn peer_text(peer: &Peer) -> String {
