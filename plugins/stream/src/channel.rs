@@ -77,19 +77,25 @@ impl Channel {
         result.unwrap_or_else(|problem| Outcome::failed(service, self.url.as_str(), problem))
     }
 
+    /// Whether its check measures `field`.
+    pub fn measures(&self, field: &'static Field) -> bool {
+        self.table().iter().any(|(own, _)| own.id == field.id)
+    }
+
     /// What its options ask of `field`.
     pub fn thresholds(&self, field: &'static Field) -> Thresholds {
-        let table = match &self.watcher {
+        let own = self.table().into_iter().find(|(own, _)| own.id == field.id);
+        own.map(|(_, thresholds)| thresholds).unwrap_or_default()
+    }
+
+    /// What its check measures, and what its options ask of that.
+    fn table(&self) -> Vec<(&'static Field, Thresholds)> {
+        match &self.watcher {
             Watcher::Rtsp(args) => Rtsp::thresholds(args),
             Watcher::Http(args) => HttpStream::thresholds(args),
             Watcher::Hls(args) => Hls::thresholds(args),
             Watcher::Dash(args) => Dash::thresholds(args),
-        };
-        table
-            .into_iter()
-            .find(|(own, _)| own.id == field.id)
-            .map(|(_, thresholds)| thresholds)
-            .unwrap_or_default()
+        }
     }
 }
 

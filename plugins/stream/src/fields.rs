@@ -47,6 +47,26 @@ pub static JITTER: Field =
         .millis();
 /// The tracks that sent media.
 pub static TRACKS: Field = Field::gauge("tracks", Unit::None, "tracks", "Tracks that sent media.");
+/// How far behind a live playlist is.
+pub static LAG: Field = Field::gauge(
+    "lag",
+    Unit::Seconds,
+    "live lag",
+    "Seconds since the newest listed media ended (PROGRAM-DATE-TIME), else since the playlist changed; the worst playlist.",
+);
+/// The variants that play.
+pub static VARIANTS: Field =
+    Field::gauge("variants", Unit::None, "variants", "Variants whose playlist and media could be had.");
+/// Download time against duration.
+pub static SEGMENT_RATIO: Field = Field::gauge(
+    "segment_ratio",
+    Unit::None,
+    "segment download time",
+    "The download time of a segment divided by its duration, the worst one; players stall at 1.",
+);
+/// How far variants are apart.
+pub static SKEW: Field =
+    Field::gauge("skew", Unit::Seconds, "variant skew", "How far the live edges of the variants are apart.");
 /// The state of the check, for graphs.
 pub static STATE: Field = Field::gauge(
     "state",
@@ -104,4 +124,13 @@ pub static LOSS_GRAPH: Graph = Graph {
     category: CATEGORY,
     info: "Packets that did not arrive (RTP only).",
     fields: &[&LOSS],
+};
+/// How far behind live.
+pub static LAG_GRAPH: Graph = Graph {
+    id: "lag",
+    title: "lag",
+    vlabel: "seconds",
+    category: CATEGORY,
+    info: "How far the live edge is behind, and how far variants are apart (HLS and DASH only).",
+    fields: &[&LAG, &SKEW],
 };

@@ -5,19 +5,19 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use weir_cli::{Env, Graphs};
-use weir_contract::{Graph, Problem, Sample};
+use weir_contract::{Field, Graph, Problem, Sample};
 use weir_munin::{Link, Row, Section};
 use weir_probe::{block_on, together};
 
 use crate::channel::{self, CHANNELS_FILE, Channel};
-use crate::fields::{BITRATE_GRAPH, FIRST_GRAPH, GAP_GRAPH, LOSS_GRAPH, STATE, STATE_GRAPH};
+use crate::fields::{BITRATE_GRAPH, FIRST_GRAPH, GAP_GRAPH, LAG_GRAPH, LOSS_GRAPH, STATE, STATE_GRAPH};
 
 /// The link that draws every channel of the file in common graphs.
 const ALL: &str = "all";
 /// So many channels are looked at at once.
 const AT_ONCE: usize = 256;
 /// The parent graph, then its children.
-const GRAPHS: [&Graph; 5] = [&STATE_GRAPH, &FIRST_GRAPH, &BITRATE_GRAPH, &GAP_GRAPH, &LOSS_GRAPH];
+const GRAPHS: [&Graph; 6] = [&STATE_GRAPH, &FIRST_GRAPH, &BITRATE_GRAPH, &GAP_GRAPH, &LOSS_GRAPH, &LAG_GRAPH];
 
 /// `stream_NAME` or `stream_all`
 #[derive(Debug)]
@@ -78,11 +78,14 @@ Warning and critical ranges among the options become Munin's.";
                 thresholds: channel.thresholds(field),
                 ..Row::new(field, self.instance(channel))
             };
-            let rows =
-                self.channels.iter().flat_map(|c| graph.fields.iter().map(move |field| row(c, *field)));
+            let measured = |c: &Channel, field: &'static Field| field.id == STATE.id || c.measures(field);
+            let rows = self.channels.iter().flat_map(|c| {
+                graph.fields.iter().filter(move |field| measured(c, field)).map(move |field| row(c, *field))
+            });
             Section { rows: rows.collect(), ..Section::new(name(graph), graph, subject) }
         };
-        GRAPHS.into_iter().map(section).collect()
+        // RTP alone has losses, HLS and DASH alone a lag: what no channel measures is not drawn.
+        GRAPHS.into_iter().map(section).filter(|section| !section.rows.is_empty()).collect()
     }
 
     fn measure(&self, samples: &mut Vec<Sample>) -> Result<(), Problem> {

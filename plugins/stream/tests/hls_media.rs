@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::sync::OnceLock;
@@ -82,11 +83,11 @@ fn a_balancer_that_mixes_two_packagers_goes_back() -> Result<()> {
     let looks = AtomicUsize::new(0);
     let server = lab.serve(move |client| {
         let _ = serve(client, |path| {
-            if !path.ends_with(".m3u8") {
+            if path == "/a.ts" {
                 return SEGMENT.to_vec();
             }
             // Each connection would see one packager; each request sees the other.
-            let sequence = if looks.fetch_add(1, Ordering::Relaxed) % 2 == 0 { 500 } else { 100 };
+            let sequence = if looks.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) { 500 } else { 100 };
             let head = format!("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:{sequence}\n");
             (head + &"#EXTINF:1,\na.ts\n".repeat(4)).into_bytes()
         });
@@ -141,10 +142,10 @@ fn playlist(parts: u128) -> String {
         whole - 4
     );
     for segment in whole - 4..whole {
-        text += &format!("#EXTINF:2,\ns{segment}.ts\n");
+        let _ = writeln!(text, "#EXTINF:2,\ns{segment}.ts");
     }
     for part in 0..parts % 5 {
-        text += &format!("#EXT-X-PART:DURATION=0.4,URI=\"s{whole}.{part}.ts\",INDEPENDENT=YES\n");
+        let _ = writeln!(text, "#EXT-X-PART:DURATION=0.4,URI=\"s{whole}.{part}.ts\",INDEPENDENT=YES");
     }
     text
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use clap::Args;
 use weir_cli::{Check, Common, Credentials, Limits, NetArgs, UrlArg, seconds};
-use weir_contract::{Field, Outcome, Problem, Range, Thresholds, Unit, fault};
+use weir_contract::{Field, Outcome, Problem, Range, Thresholds, fault};
 use weir_probe::{Probe, block_on};
 
 pub use self::judge::samples;
@@ -25,31 +25,12 @@ pub(crate) use self::judge::thousandths;
 use self::measure::{Options, Segments, measure};
 use self::report::Report;
 use crate::fields::{BITRATE, FIRST_MEDIA};
+pub use crate::fields::{LAG, SEGMENT_RATIO, SKEW, VARIANTS};
 use crate::target::Target;
 
 /// The word before the state.
 const SERVICE: &str = "HLS";
 
-/// How far behind a live playlist is.
-pub static LAG: Field = Field::gauge(
-    "lag",
-    Unit::Seconds,
-    "live lag",
-    "Seconds since the newest listed media ended (PROGRAM-DATE-TIME), else since the playlist changed; the worst playlist.",
-);
-/// The variants that play.
-pub static VARIANTS: Field =
-    Field::gauge("variants", Unit::None, "variants", "Variants whose playlist and media could be had.");
-/// Download time against duration.
-pub static SEGMENT_RATIO: Field = Field::gauge(
-    "segment_ratio",
-    Unit::None,
-    "segment download time",
-    "The download time of a segment divided by its duration, the worst one; players stall at 1.",
-);
-/// How far variants are apart.
-pub static SKEW: Field =
-    Field::gauge("skew", Unit::Seconds, "variant skew", "How far the live edges of the variants are apart.");
 /// What is measured.
 pub const FIELDS: &[&Field] = &[&LAG, &VARIANTS, &FIRST_MEDIA, &BITRATE, &SEGMENT_RATIO, &SKEW];
 /// Download time against duration: half is close, and at 1 players stall.
