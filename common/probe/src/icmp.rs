@@ -166,7 +166,12 @@ fn raw_blocking(target: IpAddr, schedule: Schedule) -> Result<Series> {
                 IpAddr::V6(_) => pnet::packet::icmpv6::Icmpv6Packet::new(&bytes)
                     .map(|packet| sender.send_to(packet, target)),
             };
-            drop(sent); // a full queue loses this one, and the series says so
+            // Without a way none can be sent; a full queue loses this one only, and the series says so.
+            if let Some(Err(error)) = sent
+                && matches!(error.kind(), ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable)
+            {
+                return Err(error);
+            }
         }
         let patience = due.saturating_duration_since(Instant::now()).max(POLL);
         let came = match target {

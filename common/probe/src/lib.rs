@@ -19,6 +19,8 @@ pub mod dns;
 pub mod http;
 #[cfg(feature = "net")]
 pub mod http_stream;
+#[cfg(feature = "path")]
+pub mod icmp;
 #[cfg(feature = "net")]
 pub mod mms;
 #[cfg(feature = "path")]

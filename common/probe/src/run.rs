@@ -89,6 +89,11 @@ impl Probe {
         Self { deadline: self.deadline.within(limit), ..self.fork() }
     }
 
+    /// Waits, at most until the deadline.
+    pub async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time.min(self.deadline.remaining())).await;
+    }
+
     /// Runs one named stage of a probe: times it, and ends it when the deadline comes with `timeout`, a fault whose code ends in
     /// `-TIMEOUT` (or one that says what silence means at this stage).
     ///
