@@ -27,7 +27,7 @@ const LOSS_LIMITS: (f64, f64) = (1.0, 5.0);
 const SPEED_WARNING: f64 = 70.0;
 /// A live stream that has sent nothing for so long at the end of the watch has stopped. Encoders of 32 kbit/s fill a packet of
 /// 4 kilobytes in one second.
-const STOPPED: Duration = Duration::from_millis(2000);
+const STOPPED: Duration = Duration::from_secs(2);
 /// Watching for less than this shows only the server's buffer.
 const WATCH_MIN: Duration = Duration::from_millis(2500);
 

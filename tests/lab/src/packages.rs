@@ -27,6 +27,8 @@ pub const NEEDS: &[(&str, &[&str])] = &[
         ],
     ),
     ("vlc", &["vlc-bin", "vlc-plugin-base", "vlc-plugin-access-extra"]),
+    ("mplayer", &["mplayer"]),
+    ("libmms", &["libmms-dev", "gcc", "libc6-dev"]),
     ("perl-rtsp", &["rtsp-server-perl"]),
     ("icecast2", &["icecast2"]),
     ("nginx", &["nginx"]),

@@ -328,9 +328,9 @@ impl Answer {
     fn frame_problem(&self, error: &FrameError) -> Problem {
         match error {
             FrameError::NoFrame { at: 0, found } => {
-                let (found, kind) = (excerpt(&[*found]), excerpt(self.content_type.as_bytes()));
+                let kind = excerpt(self.content_type.as_bytes());
                 let text = format!(
-                    "the answer is no Windows Media: it begins with `{found}` and calls itself {kind}"
+                    "the answer is no Windows Media: it begins with 0x{found:02x} and calls itself {kind}"
                 );
                 Problem::new(&fault::NOT_MEDIA, text)
             }

@@ -100,7 +100,7 @@ impl Flow {
     pub fn loss(&self) -> Option<f64> {
         let sent = self.packets + self.missing;
         #[allow(clippy::cast_precision_loss, reason = "packets of some seconds")]
-        (sent > 0).then(|| self.missing as f64 * 100.0 / sent as f64)
+        (sent > 0).then(|| (self.missing as f64 * 10_000.0 / sent as f64).round() / 100.0)
     }
 
     /// Percent of real time at which the stream's clock ran after the burst.
@@ -109,8 +109,7 @@ impl Flow {
         let wall = last.arrived.saturating_sub(first.arrived);
         let step = last.send_time.wrapping_sub(first.send_time);
         // A clock that went backwards belongs to another source.
-        (wall >= SHOWS && step < STEP_MAX)
-            .then(|| (f64::from(step) / 10.0 / wall.as_secs_f64() * 10.0).round() / 10.0)
+        (wall >= SHOWS && step < STEP_MAX).then(|| (f64::from(step) / wall.as_secs_f64()).round() / 10.0)
     }
 
     /// Bytes of one stream.
@@ -174,7 +173,7 @@ mod tests {
     #[test]
     fn gaps_in_the_numbers_are_loss_and_new_counters_are_not() {
         let seen = flow(&[(0, 5, 0), (1, 6, 0), (2, 10, 0), (3, 11, 0)]);
-        assert_eq!((seen.missing, seen.loss()), (3, Some(300.0 / 7.0)));
+        assert_eq!((seen.missing, seen.loss()), (3, Some(42.86)));
         assert_eq!(flow(&[(0, u32::MAX, 0), (1, 0, 0), (2, 4_000_000, 0), (3, 9, 0)]).missing, 0);
     }
 

@@ -1,0 +1,240 @@
+//! `check_mms` against VLC and ffmpeg (MMS over HTTP), and against a server for MMS over TCP which four players accept
+//! (`mms_referee.rs`), well and broken.
+
+mod support;
+
+use std::time::Duration;
+
+use support::{at_deadline, at_once, bounded, critical, hides, metric, ok, together, unknown, warning};
+use weir_lab::{Hostile, Lab, MmstBuilder, Outcome, Result};
+
+/// The burst of the test server is over, and a second of real time shows.
+const WATCH: &[&str] = &["--watch", "3"];
+
+fn mms(lab: &Lab, arguments: &[&str]) -> Result<Outcome> {
+    lab.check("check_mms", arguments)
+}
+
+#[test]
+fn vlc_flows_over_http() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["vlc", "ffmpeg"]) else { return Ok(()) };
+    let vlc = lab.vlc_mmsh().start()?;
+    let (url, any) = (vlc.url().to_owned(), vlc.url().replace("mmsh://", "mms://"));
+    let expected = ["-v", "--expect-tracks", "video,audio", "--expect-codec", "wmv2,WMA2", "--expect-live"];
+    let seen = together([&url, &any], |url| mms(&lab, &[expected.as_slice(), &[url]].concat()))?;
+    for seen in &seen {
+        ok(seen, &["WMV2 320x180", "WMA2", "over MMSH", "kind: live", "server: Cougar"]);
+        assert!(metric(seen, "bitrate") > 100_000.0 && metric(seen, "tracks") > 1.5, "{seen:#?}");
+        assert!((60.0..160.0).contains(&metric(seen, "speed")), "{seen:#?}");
+        assert!(metric(seen, "loss") < 0.01 && metric(seen, "first_media") > 0.0, "{seen:#?}");
+    }
+    assert!(seen[1].stdout.contains("not over MMST: "), "{seen:#?}");
+    vlc.pause()?;
+    let hangs = mms(&lab, &["-t", "3", &url])?;
+    critical(&hangs, &["E-SERVER-TIMEOUT"]);
+    at_deadline(&hangs, 3);
+    Ok(())
+}
+
+#[test]
+fn vlc_knows_no_other_path() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["vlc", "ffmpeg"]) else { return Ok(()) };
+    let vlc = lab.vlc_mmsh().start()?;
+    let seen = mms(&lab, &[&vlc.url().replace("/live", "/other")])?;
+    critical(&seen, &["E-HTTP-STATUS", "404"]);
+    at_once(&seen);
+    Ok(())
+}
+
+#[test]
+fn ffmpeg_sends_media_unasked_on_its_only_connection() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
+    let ffmpeg = lab.asf_stream()?;
+    let seen = mms(&lab, &["-vvv", ffmpeg.url()])?;
+    ok(&seen, &["WMV2 320x180 + WMA2", "over MMSH", "without being asked", "kind: live"]);
+    assert!((80.0..120.0).contains(&metric(&seen, "speed")) && metric(&seen, "loss") < 0.01, "{seen:#?}");
+    Ok(())
+}
+
+#[test]
+fn a_stalled_encoder_over_http_is_critical() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
+    let ffmpeg = lab.asf_stream()?;
+    let url = ffmpeg.url().to_owned();
+    let seen = std::thread::scope(|scope| {
+        let check = scope.spawn(|| mms(&lab, &["--watch", "6", "-t", "20", &url]));
+        std::thread::sleep(Duration::from_secs(2));
+        ffmpeg.pause()?;
+        check.join().expect("no panic")
+    })?;
+    critical(&seen, &["E-STREAM-STALLED", "packets came in", "then nothing for"]);
+    Ok(())
+}
+
+#[test]
+fn the_tcp_handshake_in_all_its_forms() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
+    let servers = [
+        lab.mmst().start()?,
+        lab.mmst().split().start()?,
+        lab.mmst().spec_count().start()?,
+        lab.mmst().on_demand().start()?,
+    ];
+    let expected = ["-v", "--expect-tracks", "2", "--expect-codec", "WMV2,WMA2"];
+    let seen = together(&servers, |server| {
+        let url = server.url("/a%20b?c=d").replace("mmst://", "mms://");
+        mms(&lab, &[WATCH, &expected, &[&url]].concat())
+    })?;
+    for (seen, server) in seen.iter().zip(&servers) {
+        ok(seen, &["WMV2 320x180 + WMA2", "over MMST", "server: Windows Media 9.01.01.3814"]);
+        assert!(metric(seen, "bitrate") > 100_000.0 && metric(seen, "loss") < 0.01, "{seen:#?}");
+        assert_eq!(server.paths(), ["a b?c=d"], "no slash, no percent-encoding");
+        assert!(server.pongs() >= 1, "the ping was not answered: {seen:#?}");
+    }
+    assert!((80.0..120.0).contains(&metric(&seen[0], "speed")), "{:#?}", seen[0]);
+    ok(&seen[3], &["kind: on demand", "duration: "]);
+    critical(&mms(&lab, &[&servers[3].url("/x"), "--expect-live"])?, &["E-MMS-ENDED", "is a file of"]);
+    Ok(())
+}
+
+#[test]
+fn what_a_tcp_server_refuses_is_said_in_words() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
+    let cases: [(MmstBuilder, &[&str]); 6] = [
+        (lab.mmst().refuse(0x8007_0002), &["E-MMS-REFUSED", "`live`", "file not found (0x80070002)"]),
+        (lab.mmst().refuse(0xc00d_001a), &["E-MMS-REFUSED", "file not found (0xC00D001A)"]),
+        (lab.mmst().refuse(0x8007_0005), &["E-AUTH", "access denied"]),
+        (lab.mmst().refuse(0xc00d_9999), &["E-MMS-REFUSED", "0xC00D9999"]),
+        (lab.mmst().challenge(), &["E-AUTH", "a user and a password"]),
+        (lab.mmst().refuse_funnel(), &["E-MMS-FUNNEL"]),
+    ];
+    for (server, words) in cases {
+        let server = server.start()?;
+        let seen = mms(&lab, &[&server.url("/live")])?;
+        critical(&seen, words);
+        at_once(&seen);
+    }
+    // An answer is believed: nobody is asked for the same thing over HTTP.
+    let server = lab.mmst().refuse(0x8007_0002).start()?;
+    critical(&mms(&lab, &[&server.url("/live").replace("mmst", "mms")])?, &["E-MMS-REFUSED"]);
+    assert_eq!(server.clients(), 1);
+    Ok(())
+}
+
+#[test]
+fn media_that_does_not_come_or_stops_is_critical() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
+    let cases: [(MmstBuilder, &str, &[&str]); 5] = [
+        (lab.mmst().silent(), "1", &["E-MMS-SILENT", "no media came within 1.0"]),
+        (lab.mmst().stall_after_burst(), "4", &["E-STREAM-STALLED", "then nothing for"]),
+        (lab.mmst().end_after(Duration::from_secs(1)), "4", &["E-MMS-ENDED", "the server ended the stream"]),
+        (lab.mmst().picture_only(), "4", &["E-MMS-TRACK-SILENT", "audio 2"]),
+        (lab.mmst().lose(8), "4", &["E-MMS-LOSS", "12."]),
+    ];
+    together(cases, |(server, wait, words)| {
+        let server = server.start()?;
+        critical(&mms(&lab, &[&server.url("/live"), "--wait", wait])?, words);
+        Ok(())
+    })?;
+    Ok(())
+}
+
+#[test]
+fn a_source_at_half_speed_is_a_warning() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
+    let server = lab.mmst().slow().start()?;
+    let seen = mms(&lab, &[&server.url("/live"), "--watch", "6", "-t", "20"])?;
+    warning(&seen, &["E-MMS-SPEED", "expected at least 70.0 %"]);
+    assert!((30.0..65.0).contains(&metric(&seen, "speed")), "{seen:#?}");
+    Ok(())
+}
+
+#[test]
+fn limits_and_expectations_are_judged() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
+    let server = lab.mmst().start()?;
+    let url = server.url("/live");
+    let options: [&[&str]; 5] = [
+        &["--expect-tracks", "3"],
+        &["--expect-tracks", "video,data"],
+        &["--expect-codec", "WMV3"],
+        &["--min-bitrate", "5000000"],
+        &["-w", "0.0001"],
+    ];
+    let seen = together(options, |own| mms(&lab, &[WATCH, &[url.as_str()], own].concat()))?;
+    critical(&seen[0], &["E-MMS-TRACKS", "expected 3"]);
+    critical(&seen[1], &["E-MMS-TRACKS", "expected data"]);
+    critical(&seen[2], &["E-CODEC", "expected WMV3, the header has WMV2 320x180 + WMA2"]);
+    critical(&seen[3], &["E-BITRATE", "expected at least 5.0 Mbit/s"]);
+    warning(&seen[4], &["E-START-SLOW"]);
+    unknown(&mms(&lab, &["http://media.example.net/"])?, &["E-USAGE", "mms://host/path"]);
+    unknown(&mms(&lab, &[&url, "--watch", "1"])?, &["E-USAGE", "2.5 seconds"]);
+    Ok(())
+}
+
+#[test]
+fn hostile_servers_are_named_in_time_and_in_little_memory() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
+    let tcp: [(MmstBuilder, &[&str]); 5] = [
+        (lab.mmst().endless_header(), &["E-LIMIT", "did not end within"]),
+        (lab.mmst().length(0), &["E-PROTOCOL", "a command packet of 0 bytes"]),
+        (lab.mmst().length(u32::MAX), &["E-PROTOCOL", "a command packet of 4294967295 bytes"]),
+        (lab.mmst().never_answer(), &["E-SERVER-TIMEOUT", "stage open"]),
+        (lab.mmst().drip(), &["E-SERVER-TIMEOUT", "stage open"]),
+    ];
+    together(tcp, |(server, words)| {
+        let server = server.start()?;
+        let seen = bounded(&lab, "check_mms", &["-t", "3", &server.url("/live")])?;
+        critical(&seen, words);
+        assert!(seen.took < Duration::from_secs(4), "{seen:#?}");
+        Ok(())
+    })?;
+    // An endless header whose pieces are whole; a data frame first; a page; bytes that are nothing.
+    let piece = [b"$H\x08\x40".as_slice(), &[0, 0, 0, 0, 0, 4, 8, 0x40], &[0; 0x4000]].concat();
+    let answer = |body: &[u8]| Hostile::Answer([b"HTTP/1.0 200 OK\r\n\r\n", body].concat());
+    let http: [(Hostile, &[&str]); 9] = [
+        (answer(&piece.repeat(40)), &["E-LIMIT", "did not end within"]),
+        (answer(b"$D\x0c\0\0\0\0\0\0\0\x0c\0abcd"), &["E-MMS-HEADER", "media came before"]),
+        (answer(b"$H\0\0"), &["E-PROTOCOL", "a frame `$H` of 0 bytes"]),
+        (answer(b"$E\x04\0\x02\0\x07\x80"), &["E-MMS-HEADER", "file not found"]),
+        (answer(b"<html>no stream here</html>"), &["E-NOT-MEDIA", "begins with 0x3c"]),
+        (answer(b""), &["E-MMS-HEADER", "ended before its ASF header"]),
+        (Hostile::EndlessHeader, &["E-LIMIT"]),
+        (Hostile::Garbage, &["E-PROTOCOL"]),
+        (Hostile::Drip(Duration::from_millis(200)), &["E-SERVER-TIMEOUT"]),
+    ];
+    together(http, |(kind, words)| {
+        let server = lab.hostile(kind)?;
+        let seen = bounded(&lab, "check_mms", &["-t", "3", &server.url("mmsh", "/live")])?;
+        critical(&seen, words);
+        assert!(seen.took < Duration::from_secs(4), "{seen:#?}");
+        Ok(())
+    })?;
+    Ok(())
+}
+
+#[test]
+fn both_transports_are_named_when_neither_answers() -> Result<()> {
+    let Some(lab) = Lab::for_test(&[]) else { return Ok(()) };
+    let nobody = lab.hostile(Hostile::Refuse)?;
+    let seen = mms(&lab, &[&nobody.url("mms", "/live")])?;
+    critical(&seen, &["E-TCP-REFUSED", "over MMST", "over MMSH"]);
+    let silent = lab.hostile(Hostile::Silent)?;
+    let seen = mms(&lab, &["-t", "3", &silent.url("mms", "/live")])?;
+    critical(&seen, &["E-SERVER-TIMEOUT", "over MMST", "over MMSH"]);
+    at_deadline(&seen, 3);
+    Ok(())
+}
+
+#[test]
+fn a_password_is_sent_when_asked_for_and_never_shown() -> Result<()> {
+    let Some(lab) = Lab::for_test(&[]) else { return Ok(()) };
+    let refusal = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"media\"\r\n\r\n";
+    let server = lab.hostile(Hostile::Answer(refusal.to_vec()))?;
+    let url = server.url("mmsh", "/live").replace("//", "//viewer:s3cret@");
+    let seen = mms(&lab, &["-vvv", &url])?;
+    critical(&seen, &["E-AUTH", "the credentials are refused", "Authorization: ***"]);
+    hides(&seen, "s3cret");
+    assert_eq!(server.clients(), 2);
+    Ok(())
+}
