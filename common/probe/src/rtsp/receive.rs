@@ -105,6 +105,9 @@ impl Client<'_> {
         let began = self.probe.deadline.elapsed();
         let last = self.probe.deadline.timeout().saturating_sub(RESERVE);
         let mut keep_alive = began + self.keep_alive_interval();
+        // One timer for the whole watch: setting a new one for each packet costs more than the packet.
+        let mut alarm = began;
+        let mut timer = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
         loop {
             while let Some(message) = self.decoder.next_message().map_err(|error| unreadable(&error))? {
                 self.handle(message);
@@ -127,7 +130,11 @@ impl Client<'_> {
                 self.send(method, url, &[]).await?;
                 keep_alive = now + self.keep_alive_interval();
             }
-            let wait = until.min(keep_alive).saturating_sub(now);
+            let next = until.min(keep_alive);
+            if next != alarm {
+                alarm = next;
+                timer.as_mut().reset(tokio::time::Instant::now() + next.saturating_sub(now));
+            }
             tokio::select! {
                 // A reset is an end too: it comes when a server dies with something unread.
                 read = self.read() => if !matches!(read, Ok(1..)) {
@@ -138,7 +145,7 @@ impl Client<'_> {
                     let now = self.probe.deadline.elapsed();
                     self.tracks[track].take(&datagrams[..length], now);
                 }
-                () = tokio::time::sleep(wait) => {}
+                () = timer.as_mut() => alarm = began,
             }
         }
     }
@@ -150,6 +157,6 @@ impl Client<'_> {
     }
 
     fn first_arrival(&self) -> Option<Duration> {
-        self.tracks.iter().filter_map(|track| track.reception.statistics(Duration::ZERO).first_arrival).min()
+        self.tracks.iter().filter_map(|track| track.reception.first_arrival()).min()
     }
 }

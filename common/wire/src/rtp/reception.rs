@@ -165,6 +165,11 @@ impl Reception {
         self.finished = self.finished.plus(run.tally(self.announced.take()));
     }
 
+    /// When the first packet came.
+    pub fn first_arrival(&self) -> Option<Duration> {
+        self.counts.first_arrival
+    }
+
     /// What was counted until `now`, on the clock of [`record`](Self::record).
     pub fn statistics(&self, now: Duration) -> Statistics {
         let Counts { bytes, duplicates, reordered, stray, ssrc_changes, restarts, .. } = self.counts;
