@@ -123,7 +123,7 @@ fn parse<C: Check>(argv: Vec<OsString>, binary: &'static str) -> Result<Cli<C::A
         let _ = writeln!(more, "Metrics:\n{}", metrics_help(C::FIELDS));
     }
     let _ = writeln!(more, "Examples:\n{}\n", C::EXAMPLES.trim_end());
-    more.push_str("Exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (could not look). Fault codes: docs/fault-codes.md");
+    more.push_str("Exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (could not look)\nFault codes: docs/fault-codes.md");
     let command = Cli::<C::Args>::command()
         .name(binary)
         .version(concat!(env!("CARGO_PKG_VERSION"), " (Weir)"))

@@ -68,10 +68,28 @@ impl Limits {
     }
 }
 
+/// A line of the table of measures ends here, so that it fits on the smallest terminal.
+const LINE: usize = 79;
+/// Its last column begins here.
+const INDENT: usize = 22;
+
 /// The table of measures for `--help`, from the fields themselves.
 pub fn metrics_help(fields: &[&'static Field]) -> String {
-    let row =
-        |field: &&'static Field| format!("  {:<14} {:<4} {}\n", field.id, field.unit.perfdata(), field.help);
+    let row = |field: &&'static Field| {
+        let mut text = format!("  {:<14} {:<4}", field.id, field.unit.perfdata());
+        let mut column = text.len();
+        for word in field.help.split(' ') {
+            if column + 1 + word.len() > LINE {
+                text.push('\n');
+                text.push_str(&" ".repeat(INDENT - 1));
+                column = INDENT - 1;
+            }
+            text.push(' ');
+            text.push_str(word);
+            column += 1 + word.len();
+        }
+        text + "\n"
+    };
     fields.iter().map(row).collect()
 }
 

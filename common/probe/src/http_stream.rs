@@ -198,7 +198,7 @@ async fn request(
 
 fn note_head(probe: &Probe, head: &Head) {
     if probe.options.transcript {
-        let status = format!("{:?} {} {}", head.protocol, head.status, head.reason);
+        let status = format!("{} {} {}", head.protocol, head.status, head.reason);
         probe.received(&crate::trace::head(&status, &head.headers));
     }
 }

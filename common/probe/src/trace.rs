@@ -35,14 +35,14 @@ impl Trace {
         }
     }
 
-    /// Records a text, a line each, as `[12.3 ms] > line`.
-    pub(crate) fn record(&mut self, deadline: &Deadline, direction: char, text: &str) {
+    /// Records a text, a line each, as `[12.3 ms] C: line` (what the client sent; `S:` the server, `*` a remark).
+    pub(crate) fn record(&mut self, deadline: &Deadline, who: &str, text: &str) {
         let at = deadline.elapsed().as_secs_f64() * 1e3;
         for line in text.lines() {
             if self.size > TRANSCRIPT_MAX {
                 return;
             }
-            let line = format!("[{at:8.1} ms] {direction} {}", shorten(&without_secrets(line), LINE_MAX));
+            let line = format!("[{at:8.1} ms] {who} {}", shorten(&without_secrets(line), LINE_MAX));
             self.size += line.len();
             self.transcript.push(line);
         }
@@ -76,14 +76,14 @@ mod tests {
         let mut trace = Trace::default();
         trace.record(
             &deadline,
-            '>',
+            "C:",
             "DESCRIBE rtsp://u:pw@h/x RTSP/1.0\r\nAuthorization: Basic dTpwdw==\r\n",
         );
         let text = trace.transcript.join("\n");
         assert!(text.contains("rtsp://***@h/x") && text.contains("Authorization: ***"), "{text}");
         assert!(!text.contains("pw@") && !text.contains("dTpwdw"), "{text}");
         for _ in 0..10_000 {
-            trace.record(&deadline, '<', &"x".repeat(1000));
+            trace.record(&deadline, "S:", &"x".repeat(1000));
         }
         assert!(trace.transcript.iter().map(String::len).sum::<usize>() < TRANSCRIPT_MAX + 1000);
     }

@@ -29,7 +29,8 @@ pub struct StreamArgs {
     #[command(flatten)]
     url: UrlArg,
 
-    /// How long to listen after the first byte. What comes in the first second may be the server's buffer.
+    /// How long to listen after the first byte, as far as -t leaves time for it. What comes in the first second may be the server's
+    /// buffer.
     #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = listen_time)]
     listen: Duration,
 

@@ -97,7 +97,9 @@ impl<'p> Client<'p> {
         url: &str,
         headers: &[(&str, &str)],
     ) -> Result<Response, Problem> {
-        let cseq = self.send(method, url, headers).await?;
+        let unanswered =
+            |why: Problem| Problem { text: format!("no answer to {method}: {}", why.text), ..why };
+        let cseq = self.send(method, url, headers).await.map_err(unanswered)?;
         loop {
             while let Some(message) = self.decoder.next_message().map_err(|error| unreadable(&error))? {
                 if let Some(answer) = self.handle(message)
@@ -107,11 +109,11 @@ impl<'p> Client<'p> {
                     return Ok(answer);
                 }
             }
-            if self.read().await? == 0 {
-                return Err(Problem::new(
+            if self.read().await.map_err(unanswered)? == 0 {
+                return Err(unanswered(Problem::new(
                     &fault::CONN_CLOSED,
-                    format!("the server closed the connection instead of answering {method}"),
-                ));
+                    "the server closed the connection",
+                )));
             }
         }
     }

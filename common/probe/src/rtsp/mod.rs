@@ -247,9 +247,11 @@ impl Client<'_> {
         let received = self.receive(options, &mut udp, &aggregate, seen).await;
         if received.is_ok() && !seen.ended {
             let limit = TEARDOWN_MAX.min(self.probe.deadline.remaining());
+            let goodbye = self.call("teardown", Method::Teardown, &aggregate, &[]);
             // How a server says goodbye tells nothing about the stream.
-            let _ =
-                tokio::time::timeout(limit, self.call("teardown", Method::Teardown, &aggregate, &[])).await;
+            if let Ok(Err(problem)) = tokio::time::timeout(limit, goodbye).await {
+                self.probe.note(&problem.to_string());
+            }
         }
         received.map(|()| None)
     }

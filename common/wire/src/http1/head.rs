@@ -54,6 +54,15 @@ pub enum Protocol {
     Icy,
 }
 
+impl std::fmt::Display for Protocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Http { minor } => write!(f, "HTTP/1.{minor}"),
+            Self::Icy => f.write_str("ICY"),
+        }
+    }
+}
+
 /// How the end of the body is known (RFC 9112 section 6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {

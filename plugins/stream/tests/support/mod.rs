@@ -29,7 +29,8 @@ pub(crate) fn bounded(lab: &Lab, check: &str, arguments: &[&str]) -> Result<Outc
     lab.run(prlimit)
 }
 
-/// Does all of `work` at once, as their waiting costs nothing; the results are in its order.
+/// Does all of `work` at once, as their waiting costs nothing; the results are in its order. GStreamer loses packets of one
+/// listener while another joins the same mount: listeners that must be well there come one after the other.
 pub(crate) fn together<I: Send, T: Send>(
     work: impl IntoIterator<Item = I>,
     run: impl Fn(I) -> Result<T> + Sync,
