@@ -593,6 +593,41 @@ catalogue! {
         "The director carries traffic and should not, or carries none and should."
         "find out which director has the virtual address, by VRRP and by ARP"
 
+    // IPVS: the path through the director.
+    VIP_DEAD "E-VIP-DEAD" Balancer Critical
+        "The virtual address fails while real servers answer."
+        "look at the director: its table, its virtual address, and who answers ARP for it"
+    VIP_POOL "E-VIP-POOL" Server Critical
+        "The virtual address and all real servers fail."
+        "look at the real servers and what they have in common: store, network, deployment"
+    VIP_BLIND "E-VIP-BLIND" Balancer Critical
+        "A real server fails and still gets connections: the health checker is blind."
+        "take it out (ipvsadm -e ... -w 0) and make the health check ask what clients ask"
+    VIP_REAL "E-VIP-REAL" Server Warning
+        "A real server fails; clients do not see it."
+        "look at the server"
+    VIP_DIFFERENT "E-VIP-DIFFERENT" Content Warning
+        "A real server answers something else than the others."
+        "compare its files and configuration with those of the others"
+    VIP_LEAK "E-VIP-LEAK" Balancer Critical
+        "An answer names a server's own address instead of the virtual one."
+        "make the server name the virtual address in its redirects and playlists"
+    VIP_ADDRESS "E-VIP-ADDRESS" Balancer Critical
+        "The real server does not have the virtual address, or has it in the wrong place."
+        "ip address add VIP/32 dev lo"
+    VIP_ARP "E-VIP-ARP" Balancer Critical
+        "The real server answers ARP for the virtual address: clients bypass the director."
+        "sysctl net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2"
+    VIP_BIND "E-VIP-BIND" Server Critical
+        "No service of the real server listens on the virtual address."
+        "bind the service to the wildcard address or to the virtual one, and restart it"
+    VIP_TUNNEL "E-VIP-TUNNEL" Balancer Critical
+        "The real server cannot receive from the tunnel."
+        "ip link set tunl0 up; sysctl net.ipv4.conf.tunl0.rp_filter=0"
+    VIP_MTU "E-VIP-MTU" Balancer Warning
+        "Packets of the wanted size do not fit into the tunnel."
+        "raise the MTU between director and server, or lower the MSS"
+
     // IPVS: the table against the file that it was made from.
     IPVS_DOWN "E-IPVS-DOWN" Balancer Warning
         "A server of the file is out of service."
