@@ -20,7 +20,7 @@ fn a_live_channel_with_two_variants() -> Result<()> {
     let seen = check_hls(&lab, &["-v", &url, "--expect-variants", "2"])?;
     ok(&seen, &["2 of 2 variants play", "MPEG-TS"]);
     assert!(seen.took.as_secs_f64() < 3.0, "one look is enough, it took {:?}", seen.took);
-    assert!(metric(&seen, "lag") <= 3.0);
+    assert!(metric(&seen, "lag") < 6.0);
     assert!((100_000.0..2_000_000.0).contains(&metric(&seen, "bitrate")));
     assert!(metric(&seen, "segment_ratio") < 0.5);
 

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use support::{critical, ok, warning};
-use weir_lab::{Lab, Outcome, Result, Served};
+use weir_lab::{Clip, Lab, Outcome, Result, Served};
 
 /// A segment that ffmpeg wrote: two seconds of H.264 and AAC.
 const SEGMENT: &[u8] = include_bytes!("../testdata/hls/segment.ts");
@@ -53,6 +53,33 @@ fn byte_ranges_must_be_honoured() -> Result<()> {
     ok(&check_hls(&lab, &[&film[..], &[&web.url("/film.m3u8")]].concat())?, &["MPEG-TS at 73.7 kbit/s"]);
     let deaf = check_hls(&lab, &[&film[..], &[&web.url("/deaf/film.m3u8")]].concat())?;
     critical(&deaf, &["E-HLS-SEGMENT", "a byte range was asked for"]);
+    Ok(())
+}
+
+#[test]
+fn renditions_are_looked_at_too() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["nginx", "ffmpeg"]) else { return Ok(()) };
+    let web = lab.nginx().start()?;
+    web.write("a.ts", SEGMENT)?;
+    web.write("a.aac", &std::fs::read(Clip::ToneAac.path()?)?[..24_000])?;
+    web.write("s.vtt", "WEBVTT\n\n")?;
+    let media =
+        |name: &str| format!("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n{name}\n#EXT-X-ENDLIST\n");
+    web.write("video.m3u8", media("a.ts"))?;
+    web.write("audio.m3u8", media("a.aac"))?;
+    web.write("subtitles.m3u8", media("s.vtt"))?;
+    let rendition = |kind: &str, uri: &str| {
+        format!("#EXT-X-MEDIA:TYPE={kind},GROUP-ID=\"g\",NAME=\"English\",URI=\"{uri}\"\n")
+    };
+    let master = ["#EXTM3U\n", &rendition("AUDIO", "audio.m3u8"), &rendition("SUBTITLES", "subtitles.m3u8")]
+        .concat()
+        + "#EXT-X-STREAM-INF:BANDWIDTH=90000,AUDIO=\"g\",SUBTITLES=\"g\"\nvideo.m3u8\n";
+    web.write("master.m3u8", master)?;
+    let film = ["--vod", "-v", &web.url("/master.m3u8")];
+    let seen = check_hls(&lab, &film)?;
+    ok(&seen, &["1 of 1 variants play", "audio \"English\": 1 segments", "AAC (ADTS)", "WebVTT"]);
+    web.delete("audio.m3u8")?;
+    critical(&check_hls(&lab, &film)?, &["E-HLS-VARIANT-GONE", "audio \"English\"", "404"]);
     Ok(())
 }
 
