@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use weir_cli::{Check, Common, Credentials, Limits, NetArgs, UrlArg, seconds};
-use weir_contract::{Field, Outcome, Problem, Range, Sample, Thresholds, Unit, Value, fault};
+use weir_contract::{Field, Outcome, Problem, Range, Sample, State, Thresholds, Unit, Value, fault};
 use weir_probe::http_stream::{Heard, Listen, listen};
 use weir_probe::{Probe, block_on};
 
@@ -154,10 +154,10 @@ fn judge(args: &StreamArgs, url: &str, heard: &Heard, problem: Option<Problem>) 
             _ => &fault::STREAM_GAP,
         };
         let thresholds = args.thresholds(sample.field);
-        if outcome.findings.is_empty() {
+        if outcome.state() != State::Critical {
             outcome.judge(sample.against(thresholds), fault);
         } else {
-            // What is broken has been said; a bit rate of nothing is no second fault.
+            // What is broken has been said; the pause of a stream that stands still is no second fault.
             outcome.samples.push(sample.against(thresholds));
         }
     }
@@ -257,3 +257,6 @@ fn describe(outcome: &mut Outcome, url: &str, heard: &Heard) {
             .then(|| format!("{}, of which {} after the burst", bytes(heard.bytes), bytes(heard.live_bytes))),
     );
 }
+
+#[cfg(test)]
+mod tests;

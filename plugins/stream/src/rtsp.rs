@@ -357,3 +357,6 @@ fn details(url: &str, seen: &Seen) -> Vec<String> {
     }
     lines
 }
+
+#[cfg(test)]
+mod tests;

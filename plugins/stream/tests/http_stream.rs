@@ -164,6 +164,21 @@ fn a_file_with_a_length_is_on_demand_and_may_end() -> Result<()> {
 }
 
 #[test]
+fn ipv6_alone_is_enough() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["namespace", "nginx", "ffmpeg"]) else { return Ok(()) };
+    lab.hosts(&[("six.example", "2001:db8::7")])?;
+    let nginx = lab.nginx().start()?;
+    nginx.write("/tone.mp3", std::fs::read(Clip::Tone.path()?)?)?;
+    let (named, literal) =
+        (nginx.url_at("six.example", "/tone.mp3"), nginx.url_at("[2001:db8::7]", "/tone.mp3"));
+    for run in [&[named.as_str()][..], &[&literal], &[&named, "-6"]] {
+        ok(&http(&lab, run)?, &["MPEG audio"]);
+    }
+    unknown(&http(&lab, &[&literal, "-4"])?, &["E-USAGE", "2001:db8::7"]);
+    Ok(())
+}
+
+#[test]
 fn listeners_credentials_are_asked_for_used_and_hidden() -> Result<()> {
     let Some(lab) = Lab::for_test(&["nginx", "ffmpeg"]) else { return Ok(()) };
     let users = lab.dir().join("users");
@@ -183,6 +198,9 @@ fn listeners_credentials_are_asked_for_used_and_hidden() -> Result<()> {
     ok(&seen[1], &["MPEG audio"]);
     critical(&seen[2], &["E-AUTH", "401", "the credentials are refused"]);
     critical(&seen[3], &["E-AUTH", "401", "it wants credentials"]);
+    let mut by_environment = lab.command(weir_lab::bin("check_http_stream")?);
+    by_environment.args([&url, "-l", "user"]).env("WEIR_PASSWORD", "s3cret");
+    ok(&lab.run(by_environment)?, &["MPEG audio"]);
     hides(&seen[0], "s3cret");
     hides(&seen[2], "wr0ng");
     Ok(())
