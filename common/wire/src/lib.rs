@@ -14,6 +14,7 @@ pub mod http1;
 pub mod icy;
 pub mod ip_vs;
 pub mod media;
+pub mod redirector;
 pub mod rtnetlink;
 pub mod rtp;
 pub mod rtsp;

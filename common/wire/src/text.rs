@@ -1,4 +1,4 @@
-//! Texts on their way in and out: excerpts of offending bytes for error messages, percent-decoding.
+//! Texts on their way in and out: excerpts of offending bytes for error messages, percent-decoding, entities.
 
 /// The longest excerpt of offending bytes that an error carries.
 pub const MAX_EXCERPT: usize = 64;
@@ -22,6 +22,23 @@ pub fn percent_decode(text: &str) -> String {
         at += if hex.is_some() { 3 } else { 1 };
     }
     String::from_utf8_lossy(&out).into_owned()
+}
+
+/// The character behind `&name;`: the predefined ones of XML and numbers. Nobody else's are expanded.
+pub(crate) fn entity(name: &str) -> Option<char> {
+    let number = name.strip_prefix('#');
+    let code = number.and_then(|number| match number.strip_prefix('x') {
+        Some(hex) => u32::from_str_radix(hex, 16).ok(),
+        None => number.parse().ok(),
+    });
+    match name {
+        "amp" => Some('&'),
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "quot" => Some('"'),
+        "apos" => Some('\''),
+        _ => code.and_then(char::from_u32),
+    }
 }
 
 #[cfg(test)]

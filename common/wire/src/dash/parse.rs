@@ -13,7 +13,7 @@ use super::{
     MAX_RUNS, MAX_URI, Mpd, Period, Representation, Resource, Run, Segments, parse_duration,
 };
 use crate::hls::parse_date_time;
-use crate::text::excerpt;
+use crate::text::{entity, excerpt};
 
 /// Reads a manifest.
 ///
@@ -410,23 +410,6 @@ fn attribute<'s>(start: &'s BytesStart<'_>, name: &str) -> Option<Cow<'s, str>> 
     let mut all = start.attributes();
     let found = all.with_checks(false).flatten().find(|one| one.key.local_name().as_ref() == name)?;
     found.normalized_value(XmlVersion::Implicit1_0).ok()
-}
-
-/// The character behind `&name;`: the predefined ones and numbers. Nobody else's are expanded.
-fn entity(name: &str) -> Option<char> {
-    let number = name.strip_prefix('#');
-    let code = number.and_then(|number| match number.strip_prefix('x') {
-        Some(hex) => u32::from_str_radix(hex, 16).ok(),
-        None => number.parse().ok(),
-    });
-    match name {
-        "amp" => Some('&'),
-        "lt" => Some('<'),
-        "gt" => Some('>'),
-        "quot" => Some('"'),
-        "apos" => Some('\''),
-        _ => code.and_then(char::from_u32),
-    }
 }
 
 /// `INF` or seconds.
