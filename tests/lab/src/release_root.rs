@@ -12,8 +12,6 @@ use crate::Lab;
 use crate::binaries::target_dir;
 use crate::namespace::{run, tool};
 
-/// Where Debian is fetched from when the machine's own sources do not say.
-const MIRROR: &str = "http://deb.debian.org/debian";
 /// Signatures are always verified. A release whose key this keyring lacks cannot be used.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
@@ -77,7 +75,7 @@ fn unpack(release: &str, packages: &[&str], scratch: &Path, root: &Path) -> Resu
     fs::write(scratch.join("status"), "")?;
     fs::write(
         scratch.join("sources.list"),
-        format!("deb [signed-by={KEYRING}] {} {release} main\n", mirror()),
+        format!("deb [signed-by={KEYRING}] {} {release} main\n", mirror()?),
     )?;
     let apt = |arguments: &[&str]| {
         let mut apt = tool("apt-get");
@@ -130,7 +128,7 @@ fn finish(root: &Path) -> Result<()> {
 }
 
 /// The mirror that the machine itself uses: `URIs:` of deb822 sources or `deb URL` lines.
-fn mirror() -> String {
+fn mirror() -> Result<String> {
     let folder = fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten();
     let files = folder.map(|entry| entry.path()).chain([PathBuf::from("/etc/apt/sources.list")]);
     let texts = files.filter_map(|file| fs::read_to_string(file).ok());
@@ -140,5 +138,5 @@ fn mirror() -> String {
         .iter()
         .map(|word| word.trim_end_matches('/'))
         .find(|word| word.starts_with("http") && word.ends_with("/debian"));
-    debian.unwrap_or(MIRROR).to_owned()
+    debian.map(ToOwned::to_owned).context("the machine's apt sources name no mirror of Debian")
 }
