@@ -11,6 +11,8 @@ pub mod names;
 pub mod netlink;
 mod sync;
 pub mod table;
+pub mod vip;
 
 pub use check::Ipvs;
 pub use graph::IpvsGraphs;
+pub use vip::Vip;

@@ -1,0 +1,74 @@
+//! Two directors with synchronisation daemons, and how new connections are spread.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use weir_lab::Result;
+
+const PAIR: &str = r#"
+. $GUEST/network.sh
+ip netns add b; ip -n b link set lo up
+ip link add syA type veth peer name syB netns b
+ip link set syA up; ip addr add 10.77.0.1/24 dev syA
+ip -n b link set syB up; ip -n b addr add 10.77.0.2/24 dev syB
+other() { ip netns exec b "$@"; }
+for d in "" other; do
+  $d ipvsadm -A -t 10.0.0.1:80 -s rr
+  $d ipvsadm -A -t 10.0.0.1:443 -s sh
+  for i in 1 2; do $d ipvsadm -a -t 10.0.0.1:80 -r 192.168.5$i.2:80 -m; $d ipvsadm -a -t 10.0.0.1:443 -r 192.168.5$i.2:443 -m; done
+done
+sysctl -qw net.ipv4.vs.sync_threshold='1 50'
+ipvsadm --start-daemon master --mcast-interface syA --syncid 7
+other ipvsadm --start-daemon backup --mcast-interface syB --syncid 7
+for i in 1 2; do ip netns exec rs$i python3 $GUEST/traffic.py serve 80 443 > serve$i & done
+for i in 1 2; do until grep -q ready serve$i; do sleep 0.1; done; done
+say() { local file=$1; shift; "$@" > $file || echo "exit code $?" >> $file; }
+watch="--state-dir $PWD -w imbalance=20 --imbalance-volume 20"
+other ipvsadm -Ln > /dev/null
+say idle other $CHECK --sync backup --state-dir $PWD
+say first $CHECK $watch
+client python3 $GUEST/traffic.py talk tcp 10.0.0.1 443 30 0
+client python3 $GUEST/traffic.py talk tcp 10.0.0.1 80 60 100 &
+for _ in $(seq 100); do [ $(grep -c SYNC < <(other cat /proc/net/ip_vs_conn_sync)) -ge 10 ] && break; sleep 0.1; done
+sleep 2.5
+say master $CHECK --sync master --role active
+say second $CHECK $watch
+say backup other $CHECK --sync backup --role standby -v
+say wrong-role other $CHECK --sync master --role active
+setpriv --reuid=65534 --regid=65534 --clear-groups $CHECK --sync master --state-dir /nonexistent > nobody || true
+other ip link set syB down
+say down other $CHECK --sync backup
+other ip link del syB
+say gone other $CHECK --sync any
+"#;
+
+#[test]
+fn both_directors_are_told_apart_and_a_daemon_without_interface_is_dead() -> Result<()> {
+    let Some((_lab, guest)) = common::guest(None, PAIR)? else { return Ok(()) };
+    let says = |name: &str, words: &[&str]| -> Result<()> {
+        let text = guest.file(name)?;
+        for word in words {
+            assert!(text.contains(word), "{name} lacks `{word}`: {text}");
+        }
+        Ok(())
+    };
+    says("idle", &["E-IPVS-SYNC-SILENT", "exit code 1"])?;
+    says("first", &["IPVS OK"])?;
+    says("master", &["IPVS OK", "packets/s through this director"])?;
+    says(
+        "second",
+        &[
+            "E-IPVS-IMBALANCE",
+            "TCP 10.0.0.1:443: 192.168.5",
+            "of 30 new connections, its weight is 50 % of all",
+        ],
+    )?;
+    says(
+        "backup",
+        &["IPVS OK", "60 active connections", "idle or on standby", "connections received", "sync_drops=0"],
+    )?;
+    says("wrong-role", &["no master daemon runs", "E-IPVS-ROLE", "exit code 2"])?;
+    says("nobody", &["IPVS OK", "CAP_NET_ADMIN is missing"])?;
+    says("down", &["its interface syB is down", "E-IPVS-SYNC]", "exit code 2"])?;
+    says("gone", &["its interface syB does not exist", "exit code 2"])
+}

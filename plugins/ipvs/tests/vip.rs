@@ -1,0 +1,70 @@
+//! `check_vip` in its typical faults, with real traffic through a real director.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use weir_lab::Result;
+
+const FAULTS: &str = r#"
+. $GUEST/network.sh
+for i in 1 2 3; do
+  mkdir -p www$i
+  printf '#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:4%s\n#EXTINF:4.0,\nnews4%s.ts\n' $i $i > www$i/live.m3u8
+  (cd www$i; exec ip netns exec rs$i python3 -m http.server --bind :: 80) > web$i 2>&1 & eval web$i=$!
+done
+for i in 1 2 3; do until ip netns exec rs$i ss -ltn | grep -q :80; do sleep 0.1; done; done
+ipvsadm -A -t 10.0.0.1:80 -s rr; ipvsadm -A -t 10.0.0.3:80 -s rr
+for i in 1 2 3; do ipvsadm -a -t 10.0.0.1:80 -r 192.168.5$i.2:80 -m; ipvsadm -a -t 10.0.0.3:80 -r 192.168.5$i.2:80 -g; done
+reals="-r 192.168.51.2=1 -r 192.168.52.2=1 -r 192.168.53.2=1"
+try() { local file=$1; shift; timeout 30 "$@" -t 5 > $file || echo "exit code $?" >> $file; }
+URL=http://10.0.0.1/live.m3u8
+
+try fine client $VIP $URL $reals
+try route client $VIP http://10.0.0.3/live.m3u8 $reals
+try director $VIP $URL -v
+try ready ip netns exec rs1 $VIP --real-server tcp://10.0.0.3:80 --tunnel
+ip netns exec rs1 sysctl -qw net.ipv4.conf.all.arp_ignore=0
+ip -n rs1 address del 10.0.0.4/32 dev lo
+try arp ip netns exec rs1 $VIP --real-server tcp://10.0.0.3:80
+try absent ip netns exec rs1 $VIP --real-server tcp://10.0.0.4:554
+
+# The director lost its service.
+ipvsadm -D -t 10.0.0.1:80
+try dead client $VIP $URL $reals
+ipvsadm -A -t 10.0.0.1:80 -s rr
+for i in 1 2 3; do ipvsadm -a -t 10.0.0.1:80 -r 192.168.5$i.2:80 -m; done
+# A server serves another channel, and one its own address.
+sed -i s/news/sport/ www3/live.m3u8
+echo http://192.168.52.2/news45.ts >> www2/live.m3u8
+try different client $VIP $URL $reals
+# A server is dead and nobody has noticed.
+kill $web2; wait $web2 || true
+try blind client $VIP $URL $reals
+kill $web1 $web3
+try pool client $VIP $URL $reals
+"#;
+
+#[test]
+fn the_culprit_is_named() -> Result<()> {
+    let Some((_lab, guest)) = common::guest(None, FAULTS)? else { return Ok(()) };
+    let says = |name: &str, words: &[&str]| -> Result<()> {
+        let text = guest.file(name)?;
+        for word in words {
+            assert!(text.contains(word), "{name} lacks `{word}`: {text}");
+        }
+        Ok(())
+    };
+    says("fine", &["VIP OK - ", "3 of 3 real servers too"])?;
+    says("route", &["VIP OK - ", "3 of 3 real servers too"])?;
+    says("director", &["VIP OK - ", "3 of 3 real servers too", "192.168.53.2:80 weight 1: fine"])?;
+    says("ready", &["VIP OK - ", "10.0.0.3 on lo, quiet, and served"])?;
+    says(
+        "arp",
+        &["eth0 answers ARP requests for 10.0.0.3: its arp_ignore is 0", "E-VIP-ARP", "exit code 2"],
+    )?;
+    says("absent", &["does not have the virtual address 10.0.0.4", "nobody listens on 10.0.0.4:554"])?;
+    says("dead", &["E-VIP-DEAD", "3 of 3 real servers are fine: director or ARP", "exit code 2"])?;
+    says("different", &["E-VIP-LEAK", "192.168.52.2", "E-VIP-DIFFERENT"])?;
+    says("blind", &["E-VIP-BLIND", "real server 192.168.52.2:80", "weight 1", "exit code 2"])?;
+    says("pool", &["E-VIP-POOL", "all 3 real servers fail"])
+}
