@@ -32,6 +32,8 @@ pub mod rtsp;
 #[cfg(feature = "net")]
 mod run;
 #[cfg(feature = "net")]
+pub mod snmp;
+#[cfg(feature = "net")]
 pub mod squid;
 #[cfg(feature = "net")]
 mod tls;

@@ -3,6 +3,7 @@
 //! No clock, no socket, no allocation that the sender of the bytes can make large: every length has a named limit.
 #![forbid(unsafe_code)]
 
+pub mod asf;
 pub mod auth;
 mod base64;
 pub mod bgp;
@@ -14,11 +15,13 @@ pub mod http1;
 pub mod icy;
 pub mod ip_vs;
 pub mod media;
+pub mod mms;
 pub mod redirector;
 pub mod rtnetlink;
 pub mod rtp;
 pub mod rtsp;
 pub mod sdp;
+pub mod snmp;
 pub mod squid;
 pub mod text;
 pub mod ts;

@@ -126,7 +126,7 @@ async fn check(args: &CheckArgs, probe: Probe) -> Result<Outcome, Problem> {
         let memory = state.as_ref().ok().and_then(StateFile::load).and_then(|text| Memory::decode(&text));
         let mut report = Report::default();
         let pages = args.pages(memory.is_some());
-        let result = measure(probe, target, address, args.squid.source, &pages, &mut report).await;
+        let result = measure(probe, target, address, args.squid.way(), &pages, &mut report).await;
         let (derived, memory) = derive(&report, memory, args.window);
         let thresholds = |field| args.thresholds(field);
         let wishes =

@@ -36,7 +36,8 @@ pub(crate) fn derive(report: &Report, memory: Option<Memory>, window: Window) ->
     });
     let derived = Derived {
         acked: acked.collect(),
-        traffic: if window == Window::Last { since_last.or(averaged) } else { averaged },
+        // SNMP has no averages, and the manager none in its first minute.
+        traffic: if window == Window::Last { since_last.or(averaged) } else { averaged.or(since_last) },
         restarted,
     };
     let memory = report.counters.as_ref().map(|counters| {

@@ -21,7 +21,7 @@ use crate::conf;
 use crate::derived::{Derived, derive};
 use crate::fields as f;
 use crate::judge::kinds;
-use crate::measure::{Report, measure};
+use crate::measure::{Report, Way, measure};
 use crate::memory::Memory;
 use crate::options::{Source, Window};
 use crate::traffic::Traffic;
@@ -97,6 +97,7 @@ pub struct SquidGraph {
     munin_names: bool,
     target: Target,
     source: Source,
+    snmp: Option<(u16, String)>,
     timeout: Duration,
     state: StateFile,
     memory: Option<Memory>,
@@ -109,7 +110,8 @@ CPU, peers.
 
 Link it as squid_PORT, squid_HOST or squid_HOST-PORT (default 127.0.0.1 and 3128). Settings in plugin-conf.d:
   env.host, env.port      instead of those of the link's name
-  env.source              auto (default), manager, cache-object
+  env.source              auto (default), manager, cache-object, snmp
+  env.community, env.snmp_port   for SNMP: none, and 3401
   env.password_file       a file with cachemgr_passwd, readable for the plugin's user; or env.password
   env.timeout             seconds for everything, 10 by default
   env.FIELD_warning, env.FIELD_critical   ranges such as 80 or 10:, for example env.cpu_warning 85
@@ -122,8 +124,11 @@ Link it as squid_PORT, squid_HOST or squid_HOST-PORT (default 127.0.0.1 and 3128
             None | Some("auto") => Source::Auto,
             Some("manager") => Source::Manager,
             Some("cache-object") => Source::CacheObject,
-            Some(other) => bail!("env.source is `{other}`: use auto, manager or cache-object"),
+            Some("snmp") => Source::Snmp,
+            Some(other) => bail!("env.source is `{other}`: use auto, manager, cache-object or snmp"),
         };
+        let snmp_port = env.parse("snmp_port", 3401)?;
+        let snmp = env.get("community").map(|community| (snmp_port, community.to_owned()));
         // State is kept per master, as Munin does for its own plugins: each has intervals of its own.
         let master = env.get("MUNIN_MASTER_IP").unwrap_or_default();
         let key = format!("{} {} {master}", target.host, target.port);
@@ -147,6 +152,7 @@ Link it as squid_PORT, squid_HOST or squid_HOST-PORT (default 127.0.0.1 and 3128
             munin_names,
             target,
             source,
+            snmp,
             timeout,
             state,
             memory,
@@ -211,7 +217,15 @@ Link it as squid_PORT, squid_HOST or squid_HOST-PORT (default 127.0.0.1 and 3128
         let probe = Probe::new(AUTOCONF_TIMEOUT, NetOptions::default());
         let work = async {
             let address = first_address(&probe, &target).await?;
-            measure(&probe, &target, address, Source::Auto, &[Page::Counters], &mut Report::default()).await
+            measure(
+                &probe,
+                &target,
+                address,
+                Way { source: Source::Auto, snmp: None },
+                &[Page::Counters],
+                &mut Report::default(),
+            )
+            .await
         };
         // The node wants one line, and brackets of its own around it.
         block_on(work)
@@ -231,11 +245,15 @@ impl SquidGraph {
     async fn fetch(&self, report: &mut Report) -> Result<(), Problem> {
         let probe = Probe::new(self.timeout, NetOptions::default());
         let address = first_address(&probe, &self.target).await?;
+        let way = Way {
+            source: self.source,
+            snmp: self.snmp.as_ref().map(|(port, community)| (*port, community.as_str())),
+        };
         let mut pages = vec![Page::Counters, Page::Info, Page::StoreDir, Page::ServerList];
         if self.memory.is_none() {
             pages.push(Page::FiveMinutes);
         }
-        measure(&probe, &self.target, address, self.source, &pages, report).await
+        measure(&probe, &self.target, address, way, &pages, report).await
     }
 }
 

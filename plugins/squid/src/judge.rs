@@ -26,7 +26,9 @@ pub(crate) fn judge(outcome: &mut Outcome, report: &Report, derived: &Derived, w
     judge.times(report.info.as_ref(), volume > 0.0);
     judge.enough = true;
     if let Some(info) = &report.info {
-        judge.process(info, derived.restarted, report.averages.as_ref().and_then(|a| a.cpu));
+        // SNMP knows the sum of all disk caches only.
+        let by_snmp = report.store.is_none() && report.averages.is_none();
+        judge.process(info, derived.restarted, by_snmp, report.averages.as_ref().and_then(|a| a.cpu));
     }
     judge.store(report.store.as_ref());
     if let Some(peers) = &report.peers {
@@ -93,7 +95,7 @@ impl Judge<'_, '_> {
         self.add(&f::DISK_HITS, disk, &fault::SQUID_HITS);
     }
 
-    fn process(&mut self, info: &Info, restarted: bool, cpu: Option<f64>) {
+    fn process(&mut self, info: &Info, restarted: bool, by_snmp: bool, cpu: Option<f64>) {
         let fds = info.fds_used.zip(info.fds_max).and_then(|(used, max)| {
             let for_clients = max.saturating_sub(info.fds_reserved.unwrap_or(0));
             (for_clients > 0).then(|| 100.0 * used as f64 / for_clients as f64)
@@ -104,6 +106,9 @@ impl Judge<'_, '_> {
             _ => cpu.or(info.cpu_five),
         };
         self.add(&f::CPU, cpu, &fault::SQUID_CPU);
+        if let Some(percent) = info.swap_used.filter(|_| by_snmp) {
+            self.add(&f::SWAP, Some(percent), &fault::SQUID_DISK);
+        }
         self.add(&f::MEMORY, info.memory_used, &fault::SQUID_MEMORY);
         self.add(&f::UPTIME, info.uptime, &fault::SQUID_RESTART);
         if restarted {

@@ -14,4 +14,5 @@ pub mod log;
 mod measure;
 mod memory;
 pub mod options;
+mod snmp;
 mod traffic;

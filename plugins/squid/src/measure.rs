@@ -23,40 +23,77 @@ pub(crate) struct Report {
     pub(crate) own: Own,
 }
 
-/// Fetches `pages` into `report`, the counters first so that later requests of ours fall behind them.
+/// By which voices Squid may be asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way<'a> {
+    pub(crate) source: Source,
+    /// Port and community of the SNMP agent.
+    pub(crate) snmp: Option<(u16, &'a str)>,
+}
+
+/// Asks Squid, and fills `report`. With `auto` the next voice is tried where the one before cannot serve.
 ///
 /// # Errors
-/// The first page that cannot be had; what came before it is in the report.
+/// What the first voice said; what was learnt before is in the report.
 pub(crate) async fn measure(
     probe: &Probe,
     target: &Target,
     address: SocketAddr,
-    source: Source,
+    way: Way<'_>,
     pages: &[Page],
     report: &mut Report,
 ) -> Result<(), Problem> {
-    let dialects: &[Dialect] = match source {
-        Source::Auto => &[Dialect::Internal, Dialect::CacheObject],
-        Source::Manager => &[Dialect::Internal],
-        Source::CacheObject => &[Dialect::CacheObject],
-    };
-    let mut first_problem = None;
-    for dialect in dialects {
-        let mut manager = Manager::new(probe, target, address, *dialect);
-        let result = fetch(&mut manager, pages, report).await;
-        report.own.requests += manager.requests as f64;
-        report.own.kbytes += manager.bytes as f64 / 1024.0;
-        match result {
-            // Squid that does not know the path may be older than 3.2: ask in the old way.
-            Err(problem) if problem.fault.code == fault::SQUID_PAGE.code && report.counters.is_none() => {
-                first_problem.get_or_insert(problem);
+    let asked = match way.source {
+        Source::Manager => manager(probe, target, address, Dialect::Internal, pages, report).await,
+        Source::CacheObject => manager(probe, target, address, Dialect::CacheObject, pages, report).await,
+        Source::Snmp => return snmp(probe, address, way.snmp.unwrap_or(SNMP_DEFAULT), report).await,
+        Source::Auto => {
+            let first = manager(probe, target, address, Dialect::Internal, pages, report).await;
+            match first {
+                // Squid that does not know the path may be older than 3.2. If the old way fails too, what the new one said is of more use.
+                Err(problem) if problem.fault.code == fault::SQUID_PAGE.code && report.counters.is_none() => {
+                    let old = manager(probe, target, address, Dialect::CacheObject, pages, report).await;
+                    old.map_err(|_| problem)
+                }
+                result => result,
             }
-            // The old way failed too: what the new one said is of more use.
-            Err(problem) => return Err(first_problem.unwrap_or(problem)),
-            Ok(()) => return Ok(()),
         }
+    };
+    match (asked, way) {
+        (Err(problem), Way { source: Source::Auto, snmp: Some(agent) }) if report.counters.is_none() => {
+            snmp(probe, address, agent, report).await.map_err(|_| problem)
+        }
+        (asked, _) => asked,
     }
-    first_problem.map_or(Ok(()), Err)
+}
+
+/// Squid's usual port and community.
+const SNMP_DEFAULT: (u16, &str) = (3401, "public");
+
+async fn snmp(
+    probe: &Probe,
+    mut address: SocketAddr,
+    (port, community): (u16, &str),
+    report: &mut Report,
+) -> Result<(), Problem> {
+    address.set_port(port);
+    crate::snmp::measure(probe, address, community, report).await
+}
+
+/// Fetches `pages`, the counters first so that later requests of ours fall behind them.
+async fn manager(
+    probe: &Probe,
+    target: &Target,
+    address: SocketAddr,
+    dialect: Dialect,
+    pages: &[Page],
+    report: &mut Report,
+) -> Result<(), Problem> {
+    let mut manager = Manager::new(probe, target, address, dialect);
+    let result = fetch(&mut manager, pages, report).await;
+    report.own.requests += manager.requests as f64;
+    report.own.kbytes += manager.bytes as f64 / 1024.0;
+    result
 }
 
 async fn fetch(manager: &mut Manager<'_>, pages: &[Page], report: &mut Report) -> Result<(), Problem> {

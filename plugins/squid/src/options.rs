@@ -11,16 +11,20 @@ use weir_probe::squid::Target;
 use weir_probe::state::StateFile;
 use weir_wire::auth;
 
+use crate::measure::Way;
+
 /// A source of facts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Source {
-    /// The manager at its path, then by `cache_object://`.
+    /// The manager at its path, then by `cache_object://`, then by SNMP if a community is given.
     #[default]
     Auto,
     /// `/squid-internal-mgr/`: Squid 3.2 to 7.
     Manager,
     /// `cache_object://`: Squid 2.x to 6.
     CacheObject,
+    /// Squid's SNMP agent, which counts no requests of ours; always since the last run.
+    Snmp,
 }
 
 /// Which span of time the ratios are about.
@@ -50,9 +54,17 @@ pub struct SquidArgs {
     #[arg(short, long, value_name = "PORT", default_value_t = 3128)]
     pub(crate) port: u16,
 
-    /// How to ask: auto is manager (3.2 to 7), then cache-object (2.x to 6).
+    /// How to ask: auto is manager (3.2 to 7), then cache-object (2.x to 6), then snmp if --community is given.
     #[arg(long, value_name = "SOURCE", default_value = "auto")]
     pub(crate) source: Source,
+
+    /// Squid's snmp_port.
+    #[arg(long, value_name = "PORT", default_value_t = 3401)]
+    pub(crate) snmp_port: u16,
+
+    /// The SNMP community; with --source snmp `public` without it.
+    #[arg(short = 'C', long, value_name = "NAME")]
+    pub(crate) community: Option<String>,
 
     /// The port speaks TLS (https_port).
     #[arg(long)]
@@ -91,6 +103,14 @@ impl SquidArgs {
         let credentials = password.map(|p| auth::Credentials { user, password: p.reveal().to_owned() });
         let (tls, proxy_header) = (self.tls, self.proxy_header);
         Ok(Target { host: self.host.clone(), port: self.port, credentials, tls, proxy_header })
+    }
+
+    pub(crate) fn way(&self) -> Way<'_> {
+        let community = match (&self.community, self.source) {
+            (None, Source::Snmp) => Some("public"),
+            (community, _) => community.as_deref(),
+        };
+        Way { source: self.source, snmp: community.map(|community| (self.snmp_port, community)) }
     }
 
     /// The place of this caller's memory of one address.

@@ -305,3 +305,31 @@ fn a_truncated_page_and_an_origin_s_page_are_not_believed() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn snmp_tells_the_same_and_counts_nothing_of_ours() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["namespace", "squid", "nginx"]) else { return Ok(()) };
+    let nginx = origin(&lab)?;
+    let squid = lab.squid().origin(nginx.port()).before("http_access deny manager").start()?;
+    let port = squid.snmp_port().to_string();
+    // The manager is closed: auto goes on to SNMP.
+    let wish = ["--snmp-port", &port, "-C", "public", "-w", "uptime=0:"];
+    check(&lab, &squid, &wish)?;
+    for kind in ["c", "c", "n", "c", "c"] {
+        visit(&squid, &paths(kind, 20))?;
+    }
+    let outcome = check(&lab, &squid, &wish)?;
+    let (hits, bytes, _) = from_log(&squid);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stdout);
+    assert!((metric(&outcome, "hit_ratio") - hits).abs() < 0.1, "{hits}: {}", outcome.stdout);
+    assert!((metric(&outcome, "byte_hit_ratio") - bytes).abs() < 1.0, "{bytes}: {}", outcome.stdout);
+    assert!(
+        outcome.stdout.contains("Squid 5.7") && outcome.stdout.contains("1 of 1 peers up"),
+        "{}",
+        outcome.stdout
+    );
+    let silent =
+        check(&lab, &squid, &["--source", "snmp", "--snmp-port", &port, "-C", "wrong", "-t", "1.5"])?;
+    assert!(silent.code == Some(2) && silent.stdout.contains("stage snmp"), "{}", silent.stdout);
+    Ok(())
+}

@@ -32,8 +32,11 @@ impl<'a> Entry<'a> {
     /// As Squid counts hits (`LogTags::isTcpHit`): also an unchanged object that was asked for anew, and an old one that was
     /// sent because the origin failed.
     pub fn is_hit(&self) -> bool {
-        if self.result == b"TCP_MISS" {
-            return false; // the most frequent of the long ones
+        // The frequent ones first: this runs for every line.
+        match self.result {
+            b"TCP_MISS" => return false,
+            b"TCP_HIT" | b"TCP_MEM_HIT" => return true,
+            _ => {}
         }
         contains(self.result, b"HIT")
             || contains(self.result, b"REFRESH_UNMODIFIED")
@@ -42,8 +45,8 @@ impl<'a> Entry<'a> {
 
     /// The client went away before the end, or the time was over.
     pub fn is_aborted(&self) -> bool {
-        self.result.len() > b"TCP_HIT".len()
-            && (contains(self.result, b"_ABORTED") || contains(self.result, b"_TIMEDOUT"))
+        // The shortest that is: TCP_HIT_ABORTED.
+        self.result.len() >= 15 && (contains(self.result, b"_ABORTED") || contains(self.result, b"_TIMEDOUT"))
     }
 
     /// A question of another cache by ICP or HTCP, which is no request for an object.
@@ -76,13 +79,14 @@ impl<'a> Entry<'a> {
 
 /// The authority of a URL and what follows it. `error:invalid-request` has none.
 fn split(url: &[u8]) -> (&[u8], &[u8]) {
-    let rest = match memchr::memmem::find(&url[..url.len().min(SCHEME_MAX)], b"://") {
+    let scheme = &url[..url.len().min(SCHEME_MAX)];
+    let rest = match memchr::memchr(b':', scheme).filter(|at| url[*at..].starts_with(b"://")) {
         Some(at) => &url[at + 3..],
         // CONNECT logs `host:port`; a scheme that is followed by anything else has no host.
         None if ends_in_port(url) => url,
         None => return (b"", b""),
     };
-    let end = rest.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+    let end = memchr::memchr3(b'/', b'?', b'#', rest).unwrap_or(rest.len());
     rest.split_at(end)
 }
 
@@ -96,13 +100,12 @@ fn ends_in_port(url: &[u8]) -> bool {
 
 /// A host without user and port.
 fn bare(authority: &[u8]) -> &[u8] {
-    let host = authority.rsplit(|b| *b == b'@').next().unwrap_or_default();
+    let host = memchr::memrchr(b'@', authority).map_or(authority, |at| &authority[at + 1..]);
     if host.first() == Some(&b'[') {
         let end = host.iter().position(|b| *b == b']').map_or(host.len(), |at| at + 1);
         return &host[..end];
     }
-    let end = host.iter().position(|b| *b == b':').unwrap_or(host.len());
-    &host[..end]
+    &host[..memchr::memchr(b':', host).unwrap_or(host.len())]
 }
 
 fn contains(text: &[u8], word: &[u8]) -> bool {

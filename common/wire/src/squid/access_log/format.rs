@@ -62,6 +62,8 @@ struct Step {
     inner: usize,
     /// Numbers may be padded by blanks in front.
     padded: bool,
+    /// Its values are long enough to be worth a search by vector instructions.
+    long: bool,
 }
 
 impl Format {
@@ -124,6 +126,12 @@ impl Format {
 /// The value at the front of `rest`, and what stands behind its end.
 fn take<'a>(rest: &'a [u8], step: &Step) -> Option<(&'a [u8], &'a [u8])> {
     let Some(first) = step.end.first() else { return Some((rest, &[])) };
+    if *first == b' ' && step.end.len() == 1 && step.inner == 0 {
+        // Nearly every field of every format.
+        let at =
+            if step.long { memchr::memchr(b' ', rest)? } else { rest.iter().position(|b| *b == b' ')? };
+        return Some((&rest[..at], &rest[at + 1..]));
+    }
     let mut inner = step.inner;
     let mut from = 0;
     loop {
@@ -149,7 +157,7 @@ fn digits(value: &[u8]) -> Option<u64> {
 /// Turns a template into steps. Text before the first code is the end of a step of its own.
 fn compile(template: &str) -> Result<Vec<Step>, FormatError> {
     let bytes = template.as_bytes();
-    let mut steps = vec![Step { code: Code::Other, end: Vec::new(), inner: 0, padded: false }];
+    let mut steps = vec![Step { code: Code::Other, end: Vec::new(), inner: 0, padded: false, long: false }];
     let mut began = 0;
     let mut at = 0;
     while at < bytes.len() {
@@ -230,7 +238,7 @@ fn code(bytes: &[u8], start: usize) -> Result<(Step, usize), FormatError> {
     };
     // Until the separator is known, `inner` holds the blanks of a time format; other arguments are no part of the value.
     let inner = if matches!(name, b"tl" | b"tg") { arg.split(|b| *b == b' ').count() - 1 } else { 0 };
-    Ok((Step { code, end: Vec::new(), inner, padded }, at))
+    Ok((Step { code, end: Vec::new(), inner, padded, long: code == Code::Url }, at))
 }
 
 #[cfg(test)]
