@@ -11,6 +11,13 @@ import time
 NAME = (socket.gethostname() + "\n").encode() * 20
 
 
+def received(sock):
+    try:
+        return sock.recv(100)
+    except OSError:  # reset
+        return b""
+
+
 def serve(ports):
     listeners, talkers = {}, {}
     poll = select.poll()
@@ -26,7 +33,7 @@ def serve(ports):
     while True:
         for fd, _ in poll.poll():
             if fd in talkers:
-                if not talkers[fd].recv(100):
+                if not received(talkers[fd]):
                     poll.unregister(fd)
                     talkers.pop(fd).close()
             elif listeners[fd].type == socket.SOCK_DGRAM:
@@ -34,7 +41,11 @@ def serve(ports):
                 listeners[fd].sendto(data, peer)
             else:
                 conn, _ = listeners[fd].accept()
-                conn.sendall(NAME)
+                try:
+                    conn.sendall(NAME)
+                except OSError:  # a health check that has gone again
+                    conn.close()
+                    continue
                 talkers[conn.fileno()] = conn
                 poll.register(conn, select.POLLIN)
 
