@@ -23,24 +23,36 @@ pub fn reply(text: &str) -> Result<Option<Vec<&str>>, Refused> {
 #[error("ExaBGP refuses the command; its log says why")]
 pub struct Refused;
 
-/// The sessions in `show neighbor summary`: peer, AS, up time or `down`, state, counters.
-pub fn sessions(lines: &[&str]) -> Vec<Session> {
-    let session = |line: &&str| {
+/// The sessions in `show neighbor configuration`, with the states of `show neighbor summary`, which names only those that
+/// are established: neighbour, AS, time, state, counters.
+pub fn sessions(configuration: &[&str], summary: &[&str]) -> Vec<Session> {
+    let mut sessions: Vec<Session> = Vec::new();
+    for line in configuration {
+        let full = sessions.len() >= ROWS_MAX;
+        let words: Vec<&str> = line.trim().trim_end_matches(';').split(' ').collect();
+        match (&words[..], sessions.last_mut()) {
+            (["neighbor", name, "{"], _) if !full => {
+                let mut session =
+                    Session { name: (*name).to_owned(), neighbor: name.parse().ok(), ..Session::default() };
+                "down".clone_into(&mut session.state);
+                sessions.push(session);
+            }
+            (["ipv4", "unicast"], Some(session)) => session.families[0] = true,
+            (["ipv6", "unicast"], Some(session)) => session.families[1] = true,
+            (["hold-time", seconds], Some(session)) => session.hold_time = seconds.parse().ok(),
+            _ => {}
+        }
+    }
+    for line in summary {
         let mut words = line.split_whitespace();
-        let name = words.next()?;
-        let neighbor: std::net::IpAddr = name.parse().ok()?;
-        let state = words.nth(2)?.to_owned();
-        Some(Session {
-            name: name.to_owned(),
-            neighbor: Some(neighbor),
-            established: state == "established",
-            state,
-            // The summary does not say; a session mostly carries the family that it runs over.
-            families: [neighbor.is_ipv4(), neighbor.is_ipv6()],
-            ..Session::default()
-        })
-    };
-    lines.iter().filter_map(session).take(ROWS_MAX).collect()
+        let (name, state) = (words.next(), words.nth(2));
+        let known = sessions.iter_mut().find(|session| Some(session.name.as_str()) == name);
+        if let (Some(session), Some(state)) = (known, state) {
+            session.established = state == "established";
+            state.clone_into(&mut session.state);
+        }
+    }
+    sessions
 }
 
 /// The routes in `show adj-rib out`: `neighbor ADDRESS ipv4 unicast PREFIX next-hop self`. `from` is the neighbour that they are sent to.
@@ -65,16 +77,20 @@ mod tests {
     use super::*;
 
     const SUMMARY: &str = include_str!("../../testdata/exabgp/4.2-neighbor-summary.txt");
+    const CONFIGURATION: &str = include_str!("../../testdata/exabgp/4.2-neighbor-configuration.txt");
     const SENT: &str = include_str!("../../testdata/exabgp/4.2-adj-rib-out.txt");
 
     #[test]
     fn the_session_and_what_is_sent_on_it() {
-        let lines = reply(SUMMARY).expect("done").expect("whole");
-        let sessions = sessions(&lines);
-        assert_eq!(
-            (sessions.len(), sessions[0].name.as_str(), sessions[0].established),
-            (1, "10.0.9.1", true)
-        );
+        let lines = |text| reply(text).expect("done").expect("whole");
+        let sessions = sessions(&lines(CONFIGURATION), &lines(SUMMARY));
+        let seen: Vec<_> =
+            sessions.iter().map(|s| (s.name.as_str(), s.families, s.state.as_str(), s.hold_time)).collect();
+        let wanted = [
+            ("10.0.1.1", [true, false], "established", Some(9)),
+            ("2001:db8:101::1", [false, true], "down", Some(9)),
+        ];
+        assert_eq!(seen, wanted);
         let lines = reply(SENT).expect("done").expect("whole");
         let sent = sent(&lines);
         assert_eq!(
