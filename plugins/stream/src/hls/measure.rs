@@ -36,7 +36,7 @@ const BLOCKING_PARTS: f64 = 3.0;
 /// Which segments of each playlist are fetched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Segments {
-    /// None: playlists only.
+    /// Playlists only.
     None,
     /// The newest.
     #[default]
