@@ -9,12 +9,16 @@ use weir_contract::{Field, Outcome, Problem, Thresholds, fault};
 use crate::dash::{self, Dash, DashArgs};
 use crate::hls::{self, Hls, HlsArgs};
 use crate::http_stream::{self, HttpStream, StreamArgs};
+use crate::mms::{self, Mms, MmsArgs};
 use crate::rtsp::{self, Rtsp, RtspArgs};
 
 /// Where channels are listed unless something else is said.
 pub const CHANNELS_FILE: &str = "/etc/weir/channels";
 /// A channels file is read up to here.
 const FILE_MAX: usize = 1 << 20;
+
+/// The schemes that checks here speak.
+const SCHEMES: &[&str] = &["rtsp", "rtsps", "http", "https", "mms", "mmst", "mmsh"];
 
 /// One channel of the platform.
 #[derive(Debug)]
@@ -34,6 +38,7 @@ enum Watcher {
     Http(Box<StreamArgs>),
     Hls(Box<HlsArgs>),
     Dash(Box<DashArgs>),
+    Mms(Box<MmsArgs>),
 }
 
 impl Channel {
@@ -50,6 +55,9 @@ impl Channel {
             "rtsp" | "rtsps" => {
                 parse_options::<Rtsp>(words).map(|(args, common)| (Watcher::Rtsp(Box::new(args)), common))
             }
+            "mms" | "mmst" | "mmsh" => {
+                parse_options::<Mms>(words).map(|(args, common)| (Watcher::Mms(Box::new(args)), common))
+            }
             "http" | "https" if ends_in(url, "m3u8") => {
                 parse_options::<Hls>(words).map(|(args, common)| (Watcher::Hls(Box::new(args)), common))
             }
@@ -58,10 +66,42 @@ impl Channel {
             }
             "http" | "https" => parse_options::<HttpStream>(words)
                 .map(|(args, common)| (Watcher::Http(Box::new(args)), common)),
-            _ => return Err(wrong(format!("nobody here speaks {scheme}: use rtsp, rtsps, http or https"))),
+            _ => {
+                return Err(wrong(format!(
+                    "nobody here speaks {scheme}: use rtsp, rtsps, http, https, mms, mmst or mmsh"
+                )));
+            }
         }
         .map_err(|problem| wrong(problem.text))?;
-        Ok(Self { name: name.to_owned(), url: redact(url).into_owned(), watcher, common })
+        Ok(Self::watched(name, words, watcher, common))
+    }
+
+    /// A channel that was seen to be HLS, whatever its URL says.
+    ///
+    /// # Errors
+    /// E-USAGE.
+    pub fn hls(name: &str, words: &[String]) -> Result<Self, Problem> {
+        let (args, common) = parse_options::<Hls>(words)?;
+        Ok(Self::watched(name, words, Watcher::Hls(Box::new(args)), common))
+    }
+
+    /// A channel that was seen to be DASH, whatever its URL says.
+    ///
+    /// # Errors
+    /// E-USAGE.
+    pub fn dash(name: &str, words: &[String]) -> Result<Self, Problem> {
+        let (args, common) = parse_options::<Dash>(words)?;
+        Ok(Self::watched(name, words, Watcher::Dash(Box::new(args)), common))
+    }
+
+    fn watched(name: &str, words: &[String], watcher: Watcher, common: Common) -> Self {
+        let url = words.first().map(|url| redact(url).into_owned()).unwrap_or_default();
+        Self { name: name.to_owned(), url, watcher, common }
+    }
+
+    /// Whether a check here speaks this scheme.
+    pub fn speaks(scheme: &str) -> bool {
+        SCHEMES.contains(&scheme)
     }
 
     /// Looks at the channel as its check would.
@@ -73,6 +113,7 @@ impl Channel {
             }
             Watcher::Hls(args) => (Hls::SERVICE, hls::check(args, args.probe(&self.common)).await),
             Watcher::Dash(args) => (Dash::SERVICE, dash::check(args, args.probe(&self.common)).await),
+            Watcher::Mms(args) => (Mms::SERVICE, mms::check(args, args.probe(&self.common)).await),
         };
         result.unwrap_or_else(|problem| Outcome::failed(service, self.url.as_str(), problem))
     }
@@ -95,6 +136,7 @@ impl Channel {
             Watcher::Http(args) => HttpStream::thresholds(args),
             Watcher::Hls(args) => Hls::thresholds(args),
             Watcher::Dash(args) => Dash::thresholds(args),
+            Watcher::Mms(args) => Mms::thresholds(args),
         }
     }
 }

@@ -122,8 +122,17 @@ pub static LOSS_GRAPH: Graph = Graph {
     title: "packet loss",
     vlabel: "percent",
     category: CATEGORY,
-    info: "Packets that did not arrive (RTP only).",
+    info: "Packets that did not arrive (RTP and Windows Media only).",
     fields: &[&LOSS],
+};
+/// Whether the source keeps up.
+pub static SPEED_GRAPH: Graph = Graph {
+    id: "speed",
+    title: "speed",
+    vlabel: "percent of real time",
+    category: CATEGORY,
+    info: "How fast the stream's own clock runs: below 100 players stop to buffer (Windows Media only).",
+    fields: &[&SPEED],
 };
 /// How far behind live.
 pub static LAG_GRAPH: Graph = Graph {

@@ -10,14 +10,17 @@ use weir_munin::{Link, Row, Section};
 use weir_probe::{block_on, together};
 
 use crate::channel::{self, CHANNELS_FILE, Channel};
-use crate::fields::{BITRATE_GRAPH, FIRST_GRAPH, GAP_GRAPH, LAG_GRAPH, LOSS_GRAPH, STATE, STATE_GRAPH};
+use crate::fields::{
+    BITRATE_GRAPH, FIRST_GRAPH, GAP_GRAPH, LAG_GRAPH, LOSS_GRAPH, SPEED_GRAPH, STATE, STATE_GRAPH,
+};
 
 /// The link that draws every channel of the file in common graphs.
 const ALL: &str = "all";
 /// So many channels are looked at at once.
 const AT_ONCE: usize = 256;
 /// The parent graph, then its children.
-const GRAPHS: [&Graph; 6] = [&STATE_GRAPH, &FIRST_GRAPH, &BITRATE_GRAPH, &GAP_GRAPH, &LOSS_GRAPH, &LAG_GRAPH];
+const GRAPHS: [&Graph; 7] =
+    [&STATE_GRAPH, &FIRST_GRAPH, &BITRATE_GRAPH, &GAP_GRAPH, &LOSS_GRAPH, &SPEED_GRAPH, &LAG_GRAPH];
 
 /// `stream_NAME` or `stream_all`
 #[derive(Debug)]
@@ -36,7 +39,7 @@ Links:
   stream_all    every channel of the channels file, in common graphs, looked at at once
 
 Environment (plugin-conf.d):
-  env.url       the channel's URL: rtsp, rtsps, http or https
+  env.url       the channel's URL: rtsp, rtsps, http, https, mms, mmst or mmsh
   env.channels  the channels file, /etc/weir/channels by default; a line is NAME URL [OPTIONS]
   env.options   options of the check for all of them, such as: --transport udp -w 2
   env.timeout   seconds for all of it, 10 by default
@@ -84,7 +87,7 @@ Warning and critical ranges among the options become Munin's.";
             });
             Section { rows: rows.collect(), ..Section::new(name(graph), graph, subject) }
         };
-        // RTP alone has losses, HLS and DASH alone a lag: what no channel measures is not drawn.
+        // HLS has no losses, RTP no lag: what no channel measures is not drawn.
         GRAPHS.into_iter().map(section).filter(|section| !section.rows.is_empty()).collect()
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use weir_cli::{Check, Common, Credentials, Limits, NetArgs, UrlArg, seconds};
 use weir_contract::{Fault, Field, Finding, Outcome, Problem, Range, Sample, State, Thresholds, Unit, fault};
-use weir_probe::mms::{MMST_PORT, Seen, Watch, watch};
+use weir_probe::mms::{MMSH_PORT, MMST_PORT, Seen, Watch, watch};
 use weir_probe::{Probe, block_on};
 use weir_wire::asf::{Kind, Stream};
 
@@ -21,8 +21,9 @@ pub const FIELDS: &[&Field] = &[&FIRST_MEDIA, &BITRATE, &SPEED, &LOSS, &GAP, &TR
 pub const SCHEMES: &[&str] = &["mms", "mmst", "mmsh"];
 /// Windows Media servers send others than their own player to a playlist.
 const USER_AGENT: &str = concat!("NSPlayer/7.0.0.1956 Weir/", env!("CARGO_PKG_VERSION"));
-/// Percent of packets.
-const LOSS_LIMITS: (f64, f64) = (1.0, 5.0);
+/// Percent of packets. Over TCP none is lost on the way, and one that an encoder left out at a restart (VLC, when its file begins
+/// again) is several percent of what comes in some seconds.
+const LOSS_LIMITS: (f64, f64) = (5.0, 25.0);
 /// Percent of real time. Arrivals in pieces of half a second move a watch of three seconds by less than this is below 100.
 const SPEED_WARNING: f64 = 70.0;
 /// A live stream that has sent nothing for so long at the end of the watch has stopped. Encoders of 32 kbit/s fill a packet of
@@ -145,7 +146,8 @@ pub async fn check(args: &MmsArgs, probe: Probe) -> Result<Outcome, Problem> {
         credentials: credentials.as_ref(),
         user_agent: USER_AGENT,
     };
-    let (target, port) = (&target, target.port(MMST_PORT));
+    let default = if target.url.scheme() == "mmsh" { MMSH_PORT } else { MMST_PORT };
+    let (target, port) = (&target, target.port(default));
     let one = async |probe: &Probe, address: SocketAddr| {
         let mut seen = Seen::default();
         let problem = watch(probe, &target.url, address, options, &mut seen).await.err();
@@ -293,9 +295,15 @@ pub fn samples(seen: &Seen) -> Vec<Sample> {
         // A file may come faster or slower than it plays.
         SPEED.sample_opt(seen.flow.speed().filter(|_| seen.live)),
         LOSS.sample_opt(seen.flow.loss()),
-        GAP.sample_opt(flows.then_some(seen.flow.longest_gap)),
+        GAP.sample_opt(flows.then(|| longest_gap(seen))),
         TRACKS.sample_opt(flows.then_some(sending)),
     ]
+}
+
+/// The pause at the end is one too, unless the stream has ended.
+fn longest_gap(seen: &Seen) -> Duration {
+    let last = seen.flow.last_arrival.filter(|_| seen.ended.is_none());
+    seen.flow.longest_gap.max(last.map_or(Duration::ZERO, |last| seen.until.saturating_sub(last)))
 }
 
 fn describe(streams: &[Stream]) -> String {
@@ -356,7 +364,7 @@ fn details(seen: &Seen) -> Vec<String> {
                 flow.packets,
                 flow.missing,
                 flow.unreadable,
-                seconds_of(flow.longest_gap)
+                seconds_of(longest_gap(seen))
             )
         }),
     );
