@@ -23,7 +23,7 @@ const NAME_MAX: usize = 80;
 
 /// How the name of the node is asked for: `--identity`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ask {
+pub(crate) struct Ask {
     how: How,
     port: u16,
 }
@@ -39,7 +39,7 @@ enum How {
 
 /// What the questions share.
 #[derive(Clone, Debug, Default)]
-pub struct Page {
+pub(crate) struct Page {
     /// The name sent as Host and SNI; the address without it.
     pub host: Option<String>,
     /// The path of HTTP and RTSP.
@@ -97,7 +97,7 @@ impl fmt::Display for Ask {
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// The name as it came; `None` when the service tells none.
     pub name: Option<String>,
     /// Where it stood: `NSID`, `id.server`, a header's name.
@@ -112,14 +112,14 @@ pub struct Identity {
 
 /// Whether the name that a service told means the node `node`: the same, or one of its words
 /// (`wix1.example.net`, `node wix1 198.51.100.7`), in any case.
-pub fn means(told: &str, node: &str) -> bool {
+pub(crate) fn means(told: &str, node: &str) -> bool {
     let word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     told.eq_ignore_ascii_case(node) || told.split(|c| !word(c)).any(|w| w.eq_ignore_ascii_case(node))
 }
 
 impl Ask {
     /// The name that is asked for, if any, and the port, when this is a question by DNS.
-    pub fn dns_question(&self) -> Option<(Option<Name>, u16)> {
+    pub(crate) fn dns_question(&self) -> Option<(Option<Name>, u16)> {
         match &self.how {
             How::Dns(name) => Some((name.clone(), self.port)),
             _ => None,
@@ -130,7 +130,7 @@ impl Ask {
     ///
     /// # Errors
     /// Nobody answered, or not in the service's protocol.
-    pub async fn ask(&self, probe: &Probe, address: IpAddr, page: &Page) -> Result<Identity, Problem> {
+    pub(crate) async fn ask(&self, probe: &Probe, address: IpAddr, page: &Page) -> Result<Identity, Problem> {
         let server = SocketAddr::new(address, self.port);
         match &self.how {
             How::Dns(name) => dns(probe, server, name.as_ref()).await,
@@ -239,17 +239,16 @@ async fn http(
                 }
             };
             probe.received(&format!("{} {}", head.status, head.reason));
-            let name = match header {
-                Some(header) => head.headers.get(header).map(str::to_owned),
-                None => {
-                    while body.len() < BODY_MAX {
-                        match conn.read(&mut buffer).await? {
-                            0 => break,
-                            length => body.extend_from_slice(&buffer[..length]),
-                        }
+            let name = if let Some(header) = header {
+                head.headers.get(header).map(str::to_owned)
+            } else {
+                while body.len() < BODY_MAX {
+                    match conn.read(&mut buffer).await? {
+                        0 => break,
+                        length => body.extend_from_slice(&buffer[..length]),
                     }
-                    Some(String::from_utf8_lossy(&body).into_owned())
                 }
+                Some(String::from_utf8_lossy(&body).into_owned())
             };
             Ok(Identity {
                 name,

@@ -15,7 +15,7 @@ const ANSWER_MAX: usize = 4096;
 ///
 /// # Errors
 /// E-PERMISSION or E-NO-DATA when the kernel cannot be asked.
-pub fn way_to(address: IpAddr) -> Result<Way, Problem> {
+pub(crate) fn way_to(address: IpAddr) -> Result<Way, Problem> {
     let failed = |error: Errno| {
         let fault =
             if error == Errno::PERM || error == Errno::ACCESS { &fault::PERMISSION } else { &fault::NO_DATA };
@@ -33,7 +33,7 @@ pub fn way_to(address: IpAddr) -> Result<Way, Problem> {
 }
 
 /// The way in words.
-pub fn words(way: &Way) -> String {
+pub(crate) fn words(way: &Way) -> String {
     match way {
         Way::Local => "local".to_owned(),
         Way::Unicast(Some(gateway), _) => format!("by way of {gateway}"),

@@ -101,6 +101,32 @@ fn every_row_with_exabgp() -> Result<()> {
     truth_table(&node, &routers::exabgp(&node)?)
 }
 
+/// The same with the daemons of Debian 14: BIRD 3.4, FRR 10.7, GoBGP 4.8.
+fn forky(needs: &[&str]) -> Result<Option<Node>> {
+    let needs = [&["namespace", "release-root"], needs].concat();
+    let Some(_lab) = weir_lab::Lab::for_test(&needs) else { return Ok(None) };
+    let root = weir_lab::ReleaseRoot::new("forky", &["bird3", "frr", "gobgpd", "bash", "coreutils"])?;
+    Node::with_release(&needs, Some(&root))
+}
+
+#[test]
+fn every_row_with_bird_3() -> Result<()> {
+    let Some(node) = forky(&[])? else { return Ok(()) };
+    truth_table(&node, &routers::bird(&node)?)
+}
+
+#[test]
+fn every_row_with_frr_10() -> Result<()> {
+    let Some(node) = forky(&["frr"])? else { return Ok(()) };
+    truth_table(&node, &routers::frr(&node)?)
+}
+
+#[test]
+fn every_row_with_gobgp_4() -> Result<()> {
+    let Some(node) = forky(&["gobgp"])? else { return Ok(()) };
+    truth_table(&node, &routers::gobgp(&node)?)
+}
+
 #[test]
 fn a_socket_that_cannot_be_read_is_unknown() -> Result<()> {
     let Some(node) = Node::for_test(&[])? else { return Ok(()) };

@@ -182,12 +182,19 @@ fn judge(outcome: &mut Outcome, seen: &[Seen], args: &Args) {
         let from = outcome.findings.len();
         headlines.push(address(outcome, one, args, &instance));
         let literal = one.host.parse::<IpAddr>().is_ok();
-        let subject = if literal { one.host.clone() } else { format!("{} ({})", one.host, one.address) };
+        let subject = match (literal, seen.len()) {
+            (true, 1) => String::new(),
+            (true, _) => one.host.clone(),
+            (false, _) => format!("{} ({})", one.host, one.address),
+        };
         for finding in &mut outcome.findings[from..] {
             finding.subject.clone_from(&subject);
         }
     }
     needed(outcome, seen, args);
+    if outcome.findings.iter().any(|finding| !finding.subject.is_empty()) {
+        outcome.subject.clear(); // each finding names its target
+    }
     outcome.headline = headlines.join("; ");
 }
 

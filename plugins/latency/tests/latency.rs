@@ -29,13 +29,9 @@ impl Path {
         Ok(Some(Self { near, far, wire, _lab: lab }))
     }
 
-    fn options<'a>(&'a self, more: &[&'a str], folder: &'a str) -> Vec<&'a str> {
-        [&["--state-dir", folder, "-n", "10", "--interval", "0.05", "--patience", "0.5"], more].concat()
-    }
-
     fn look(&self, more: &[&str]) -> Result<Outcome> {
         let folder = self.near.lab().dir().display().to_string();
-        self.near.lab().check("check_latency", &self.options(more, &folder))
+        self.near.lab().check("check_latency", &options(more, &folder))
     }
 
     fn expect(&self, more: &[&str], code: i32, words: &[&str]) -> Result<()> {
@@ -47,7 +43,7 @@ impl Path {
     fn as_nobody(&self, more: &[&str]) -> Result<Outcome> {
         let mut command: Command =
             self.near.lab().command_as("nobody", self.near.lab().publish("check_latency")?);
-        command.args(self.options(more, "/nonexistent"));
+        command.args(options(more, "/nonexistent"));
         self.near.lab().run(command)
     }
 
@@ -57,6 +53,10 @@ impl Path {
         expect(&self.near.lab().run(command)?, 0, &[]);
         Ok(())
     }
+}
+
+fn options<'a>(more: &[&'a str], folder: &'a str) -> Vec<&'a str> {
+    [&["--state-dir", folder, "-n", "10", "--interval", "0.05", "--patience", "0.5"], more].concat()
 }
 
 fn expect(seen: &Outcome, code: i32, words: &[&str]) {
@@ -70,7 +70,8 @@ fn expect(seen: &Outcome, code: i32, words: &[&str]) {
 fn value(seen: &Outcome, label: &str) -> f64 {
     let found = seen.stdout.split_whitespace().find_map(|word| word.strip_prefix(&format!("{label}=")));
     let number = found.and_then(|text| text.split(['s', '%', ';']).next()).and_then(|text| text.parse().ok());
-    number.unwrap_or_else(|| panic!("no {label} in {}", seen.stdout))
+    assert!(number.is_some(), "no {label} in {}", seen.stdout);
+    number.unwrap_or_default()
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl<'a> Bird<'a> {
         loop {
             let read = self
                 .stream
-                .set_read_timeout(patience(self.deadline))
+                .set_read_timeout(Some(patience(self.deadline)))
                 .and_then(|()| self.stream.read(&mut buffer));
             let length = read.map_err(|error| unreachable(self.socket, &error))?;
             if length == 0 {

@@ -99,14 +99,17 @@ pub(super) fn announcement(
     prefix: Prefix,
 ) -> Result<Announcement, Problem> {
     let mut pipes = Pipes::open(folder, deadline)?;
+    let configuration = pipes.ask("show neighbor configuration")?;
     let summary = pipes.ask("show neighbor summary")?;
     let table = pipes.ask("show adj-rib out")?;
     let lines = |text| exabgp::reply(text).ok().flatten().unwrap_or_default();
     let sent = exabgp::sent(&lines(&table));
-    let exports = exabgp::sessions(&lines(&summary)).into_iter().take(SESSIONS_MAX).filter_map(|session| {
-        let listed = sent.iter().any(|path| path.prefix == prefix && path.from == session.name);
-        let sent = session.established && listed;
-        (listed || session.carries(prefix.address())).then_some(Export { session, sent })
-    });
+    let sessions = exabgp::sessions(&lines(&configuration), &lines(&summary));
+    let exports =
+        sessions.into_iter().filter(|s| s.carries(prefix.address())).take(SESSIONS_MAX).map(|session| {
+            // The table also holds what waits for a session that is down.
+            let listed = sent.iter().any(|path| path.prefix == prefix && path.from == session.name);
+            Export { sent: session.established && listed, session }
+        });
     Ok(Announcement { exports: exports.collect(), ..Announcement::default() })
 }

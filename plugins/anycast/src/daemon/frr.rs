@@ -32,7 +32,7 @@ impl<'a> Vty<'a> {
         loop {
             let read = self
                 .stream
-                .set_read_timeout(patience(self.deadline))
+                .set_read_timeout(Some(patience(self.deadline)))
                 .and_then(|()| self.stream.read(&mut buffer));
             let length = read.map_err(failed)?;
             if length == 0 {

@@ -23,7 +23,7 @@ const SESSIONS_MAX: usize = 256;
 
 /// Which daemon, and where: `--daemon`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Daemon {
+pub(crate) enum Daemon {
     /// BIRD 2 or 3 by its control socket.
     Bird(PathBuf),
     /// FRR by the folder of its vty sockets.
@@ -65,7 +65,7 @@ impl fmt::Display for Daemon {
 
 /// One session, and whether the prefix is sent on it now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Export {
+pub(crate) struct Export {
     /// The session.
     pub session: Session,
     /// Whether it is established, the prefix is in what it sends, and the daemon takes the prefix for valid.
@@ -74,7 +74,7 @@ pub struct Export {
 
 /// What a node's daemon says about one prefix.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Announcement {
+pub(crate) struct Announcement {
     /// The sessions that carry the family of the prefix.
     pub exports: Vec<Export>,
     /// What the kernel does not do although the daemon believes it: `2001:db8:c::/64 by rtr6`.
@@ -85,7 +85,7 @@ pub struct Announcement {
 
 /// What a daemon knows about a prefix and its parts from everybody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct View {
+pub(crate) struct View {
     /// All paths to the prefix and its more-specific parts.
     pub paths: Vec<Path>,
     /// What the authorisations say about each of `paths`, in the same order, where the daemon knows them.
@@ -97,7 +97,7 @@ impl Daemon {
     ///
     /// # Errors
     /// E-PERMISSION, E-BGP-DAEMON, E-NO-DATA: could not look.
-    pub fn announcement(
+    pub(crate) fn announcement(
         &self,
         deadline: &Deadline,
         prefix: Prefix,
@@ -116,7 +116,7 @@ impl Daemon {
     ///
     /// # Errors
     /// E-PERMISSION, E-BGP-DAEMON, E-NO-DATA: could not look.
-    pub fn view(
+    pub(crate) fn view(
         &self,
         deadline: &Deadline,
         prefix: Prefix,
@@ -156,8 +156,8 @@ fn unreachable(place: &std::path::Path, error: &std::io::Error) -> Problem {
 }
 
 /// What is left for one read; the standard library takes no zero.
-fn patience(deadline: &Deadline) -> Option<Duration> {
-    Some(deadline.remaining().max(Duration::from_millis(1)))
+fn patience(deadline: &Deadline) -> Duration {
+    deadline.remaining().max(Duration::from_millis(1))
 }
 
 #[cfg(test)]

@@ -58,6 +58,7 @@ pub struct Args {
     #[arg(long, value_name = "DAEMON")]
     daemon: Option<Daemon>,
 
+    #[allow(clippy::doc_markdown, reason = "this is what --help prints")]
     /// A folder of files that the nodes push: NODE.json, written by check_anycast_node --output json.
     #[arg(long, value_name = "FOLDER", required_unless_present = "daemon")]
     reports: Option<PathBuf>,

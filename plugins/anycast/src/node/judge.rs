@@ -122,7 +122,7 @@ fn one(
             );
         }
         Condition::Dead => {
-            find(None, &fault::ANYCAST_DEAD, format!("{prefix} is announced on {on} but dead here: {said}"))
+            find(None, &fault::ANYCAST_DEAD, format!("{prefix} is announced on {on} but dead here: {said}"));
         }
         Condition::NoAddress => {
             let text = format!(

@@ -84,7 +84,7 @@ impl History {
             return None;
         }
         if same(&self.path.next, path) {
-            self.path.next = path.to_owned();
+            path.clone_into(&mut self.path.next);
         }
         self.path.see(path)
     }

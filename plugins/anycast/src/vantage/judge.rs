@@ -19,8 +19,10 @@ pub(super) fn judge(report: Report, args: &Args) -> Outcome {
     for (service, instance) in report.services.iter().zip(args.instances()) {
         let from = outcome.findings.len();
         headlines.push(one(&mut outcome, &report, service, args, &instance));
-        for finding in &mut outcome.findings[from..] {
-            finding.subject = service.address.to_string();
+        if report.services.len() > 1 {
+            for finding in &mut outcome.findings[from..] {
+                finding.subject = service.address.to_string();
+            }
         }
     }
     agreement(&mut outcome, &report, args);
@@ -34,6 +36,9 @@ pub(super) fn judge(report: Report, args: &Args) -> Outcome {
         outcome.samples.push(ALIVE.sample(report.nodes.iter().flatten().count()));
     }
     outcome.headline = headlines.join("; ");
+    if report.services.len() > 1 && !outcome.findings.is_empty() {
+        outcome.subject.clear(); // each finding names its address
+    }
     outcome.phases = report.trace.phases;
     // Dozens of questions are asked at once: one phase of each kind is told, the longest.
     outcome.phases.sort_by_key(|phase| (phase.name, std::cmp::Reverse(phase.took)));

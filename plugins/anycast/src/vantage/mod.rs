@@ -65,7 +65,7 @@ pub struct VantageCheck;
 
 /// A node by its name, and its own address where it has one: `wix1=203.0.113.1`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Node {
+pub(crate) struct Node {
     /// As the service tells it.
     pub name: String,
     /// Not anycast.

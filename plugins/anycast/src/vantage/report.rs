@@ -125,7 +125,7 @@ impl Report {
                 Seen::Port(service, said) => self.services[service].ports.push(said),
                 Seen::Further(service, what, said) => self.services[service].further.push((what, said)),
                 Seen::Node(node, said) => {
-                    self.nodes[node] = said.ok().filter(|i| i.error.is_none()).map(|i| i.rtt)
+                    self.nodes[node] = said.ok().filter(|i| i.error.is_none()).map(|i| i.rtt);
                 }
                 Seen::Path(service, path) => self.services[service].path = path,
             }

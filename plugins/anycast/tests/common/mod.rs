@@ -1,13 +1,18 @@
 //! A node with its upstream: two hosts and a wire.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+use std::time::{Duration, Instant};
+
 use weir_lab::anycast::{Bird, End, Host, NameServer, NodeNames, Wire, wire};
-use weir_lab::{Lab, Result};
+use weir_lab::{Lab, Outcome, ReleaseRoot, Result};
 
 pub(crate) mod topology;
 
 pub(crate) const SERVICE4: &str = "192.0.2.53";
 pub(crate) const SERVICE6: &str = "2001:db8:53::53";
+
+/// How long a daemon may take until it tells what it has done.
+const SETTLE: Duration = Duration::from_secs(10);
 
 /// The upstream router, AS 64500.
 pub(crate) const UPSTREAM: &str = "
@@ -25,6 +30,7 @@ pub(crate) struct Node {
     pub(crate) names: NodeNames,
     pub(crate) upstream: Bird,
     pub(crate) router: Host,
+    release: Option<ReleaseRoot>,
     _wire: Wire,
     _lab: Lab,
 }
@@ -36,7 +42,7 @@ impl Node {
     }
 
     /// The same, its daemons from another release.
-    pub(crate) fn with_release(needs: &[&str], release: Option<std::path::PathBuf>) -> Result<Option<Self>> {
+    pub(crate) fn with_release(needs: &[&str], release: Option<&ReleaseRoot>) -> Result<Option<Self>> {
         let needs = [&["namespace", "bird", "knot"], needs].concat();
         let Some(lab) = Lab::for_test(&needs) else { return Ok(None) };
         let (mut host, router) = (Host::new("wix1")?, Host::new("upstream")?);
@@ -54,7 +60,7 @@ impl Node {
         host.add_address(SERVICE6)?;
         let names = host.names(NameServer::Knot, "wix1", &[SERVICE4, SERVICE6])?;
         let upstream = router.bird(UPSTREAM)?;
-        Ok(Some(Self { host, names, upstream, router, _wire: wire, _lab: lab }))
+        Ok(Some(Self { host, names, upstream, router, release: release.cloned(), _wire: wire, _lab: lab }))
     }
 
     pub(crate) fn start_names(&self, server: NameServer) -> Result<NodeNames> {
@@ -79,11 +85,34 @@ impl Node {
         self.upstream.until_gone("show route", prefix)
     }
 
+    /// Runs the check with the clients of the node's own release.
+    fn check(&self, arguments: &[&str]) -> Result<Outcome> {
+        let mut check = self.host.lab().command(weir_lab::bin("check_anycast_node")?);
+        if let Some(root) = &self.release {
+            // Only this client: the others need libraries of their own release.
+            let folder = self.host.lab().dir().join("clients");
+            std::fs::create_dir_all(&folder)?;
+            let _ = std::os::unix::fs::symlink(root.path().join("usr/bin/gobgp"), folder.join("gobgp"));
+            let path = std::env::var("PATH").unwrap_or_default();
+            check.env("PATH", format!("{}:{path}:/usr/sbin:/sbin", folder.display()));
+        }
+        check.args(arguments);
+        self.host.lab().run(check)
+    }
+
     /// Runs the check for both families on the node; it must end with `code` and say all `words`.
     pub(crate) fn expect(&self, daemon: &str, more: &[&str], code: i32, words: &[&str]) -> Result<()> {
         let arguments = ["-H", SERVICE4, "-H", SERVICE6, "--identity", "dns:anycast.test", "--node", "wix1"];
         let arguments = [&arguments[..], &["--daemon", daemon, "-t", "3"], more].concat();
-        let seen = self.host.lab().check("check_anycast_node", &arguments)?;
+        // The upstream knows before the daemon has told its own clients: what is wanted may take a moment.
+        let wanted =
+            |seen: &Outcome| seen.code == Some(code) && words.iter().all(|word| seen.stdout.contains(word));
+        let mut seen = self.check(&arguments)?;
+        let begin = Instant::now();
+        while !wanted(&seen) && begin.elapsed() < SETTLE {
+            std::thread::sleep(Duration::from_millis(100));
+            seen = self.check(&arguments)?;
+        }
         assert_eq!(seen.code, Some(code), "wanted {code} and {words:?}: {}{}", seen.stdout, seen.stderr);
         for word in words {
             assert!(seen.stdout.contains(word), "no `{word}` in: {}", seen.stdout);

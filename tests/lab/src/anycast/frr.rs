@@ -61,11 +61,12 @@ impl Frr {
 
     /// The answer of bgpd to commands, one after the other: `frr.tell(&["show bgp summary"])`.
     pub fn tell(&self, commands: &[&str]) -> Result<String> {
-        let mut vtysh = self.host.daemon("/usr/bin/vtysh");
+        // The machine's own client: in a foreign root it would look for PAM.
+        let mut vtysh = self.host.lab().command("vtysh");
         vtysh.arg("--vty_socket").arg(&self.folder).args(["-d", "bgpd"]);
         for command in commands {
             vtysh.args(["-c", command]);
         }
-        Ok(self.host.lab().run(vtysh)?.stdout)
+        self.host.told(vtysh)
     }
 }

@@ -18,7 +18,7 @@ impl Host {
     pub fn gobgp(&self, config: &str) -> Result<Gobgp> {
         let file = self.lab().dir().join("gobgp.toml");
         fs::write(&file, config)?;
-        let mut gobgpd = self.daemon(if self.release.is_some() { "/usr/bin/gobgpd" } else { "gobgpd" });
+        let mut gobgpd = self.daemon("/usr/bin/gobgpd");
         gobgpd.arg("-f").arg(&file).args(["--api-hosts", "127.0.0.1:50051", "--log-plain"]);
         let process = Process::start(self.lab(), "gobgpd", gobgpd)?;
         process.until_port(50051)?;
@@ -31,7 +31,7 @@ impl Gobgp {
     pub fn tell(&self, command: &str) -> Result<String> {
         let mut gobgp = self.host.daemon("/usr/bin/gobgp");
         gobgp.args(command.split(' '));
-        Ok(self.host.lab().run(gobgp)?.stdout)
+        self.host.told(gobgp)
     }
 }
 

@@ -10,13 +10,12 @@ mod gobgp;
 mod names;
 mod wire;
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::Lab;
 use crate::namespace::{LOCAL_NETWORKS, run, tool};
+use crate::{Lab, ReleaseRoot};
 
 pub use bird::Bird;
 pub use exabgp::Exabgp;
@@ -30,7 +29,7 @@ pub use wire::{End, Wire, wire};
 pub struct Host {
     lab: Lab,
     /// Where the daemons come from; `None` for this machine's own.
-    release: Option<PathBuf>,
+    release: Option<ReleaseRoot>,
 }
 
 impl Host {
@@ -58,10 +57,10 @@ impl Host {
         Ok(host)
     }
 
-    /// The same machine with the daemons of another release, unpacked at `root`.
+    /// The same machine with the routing daemons of another release.
     #[must_use]
-    pub fn with_release(mut self, root: PathBuf) -> Self {
-        self.release = Some(root);
+    pub fn with_release(mut self, root: &ReleaseRoot) -> Self {
+        self.release = Some(root.clone());
         self
     }
 
@@ -93,18 +92,20 @@ impl Host {
         self.ip(&format!("address delete {address}/{length} dev lo")).map(drop)
     }
 
-    /// A program of this host's release, by its absolute path. Folders of the lab are visible in both.
+    /// What a client of a daemon printed.
+    pub(crate) fn told(&self, client: Command) -> Result<String> {
+        let seen = self.lab.run(client)?;
+        if seen.code != Some(0) {
+            bail!("the client ended with {:?}: {}{}", seen.code, seen.stdout, seen.stderr);
+        }
+        Ok(seen.stdout)
+    }
+
+    /// A program of this host's release, by its absolute path.
     pub(crate) fn daemon(&self, program: &str) -> Command {
-        let Some(root) = &self.release else { return self.lab.command(program) };
-        // The lab's folder must be at the same place inside: unshare gives a mount of its own that ends with the daemon.
-        let mut command = self.lab.command("unshare");
-        let script = "mkdir -p \"$1$2\" && mount --bind \"$2\" \"$1$2\" && mount --bind /dev \"$1/dev\" && mount -t proc proc \"$1/proc\" && \
-                      root=$1 && shift 2 && exec chroot \"$root\" \"$@\"";
-        command
-            .args(["--mount", "sh", "-c", script, "chroot-in-release"])
-            .arg(root)
-            .arg(self.lab.dir())
-            .arg(program);
-        command
+        match &self.release {
+            Some(root) => root.command(&self.lab, program),
+            None => self.lab.command(program),
+        }
     }
 }
