@@ -1,7 +1,13 @@
 //! What is compared with what, and the goals: one entry per comparison; each family adds its own.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
 use anyhow::Result;
-use weir_lab::{Clip, GstServer, Hls, Icecast, Lab, Source};
+use weir_lab::{Clip, GstServer, Hls, Icecast, Lab, Source, Squid};
+
+use crate::sh;
 
 /// Rivals that are installed by `cargo install`.
 pub(crate) const RIVAL_CRATES: [&str; 1] = ["streamtop"];
@@ -23,12 +29,34 @@ pub(crate) struct Platform {
     hls: Hls,
     icecast: Icecast,
     _source: Source,
+    squid: Squid,
+    folder: PathBuf,
 }
+
+/// What Munin's own five plugins for Squid do in one cycle of a node.
+const MUNIN_CYCLE: &str =
+    "for plugin in squid_cache squid_icp squid_objectsize squid_requests squid_traffic; do
+    /usr/share/munin/plugins/$plugin config; /usr/share/munin/plugins/$plugin
+done";
+/// Requests, hits and bytes by host: a part of what `check_squid_log` counts.
+const AWK: &str = "exec awk '{ split($7, u, \"/\"); n[u[3]]++; b[u[3]] += $5; if ($4 ~ /HIT|UNMODIFIED/) { h[u[3]]++; c[u[3]] += $5 } }
+    END { for (s in n) print s, n[s], h[s], b[s], c[s] }' \"$1\"";
+/// A real log, so many times: 60 MB.
+const LOG_REPEATED: usize = 5000;
 
 impl Platform {
     pub(crate) fn start(lab: &Lab) -> Result<Self> {
         let icecast = lab.icecast().start()?;
+        let folder = lab.dir().to_owned();
+        for (name, script) in [("munin-cycle", MUNIN_CYCLE), ("awk-by-host", AWK)] {
+            fs::write(folder.join(name), format!("#!/bin/sh\n{script}\n"))?;
+            fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o755))?;
+        }
+        let log = fs::read(sh::root().join("common/wire/testdata/squid/5.7-access.log"))?;
+        fs::write(folder.join("access.log"), log.repeat(LOG_REPEATED))?;
         Ok(Self {
+            squid: lab.squid().disk(10).start()?,
+            folder,
             rtsp: lab.gst().start()?,
             hls: lab.hls().variants(2).start()?,
             _source: icecast.source("live.mp3", Clip::Tone)?,
@@ -40,6 +68,7 @@ impl Platform {
         let (rtsp, rtsp_port) = (self.rtsp.url("/live"), self.rtsp.port());
         let (hls, variant) = (self.hls.url(), self.hls.variant_url(0));
         let (icecast, port) = (self.icecast.url("live.mp3"), self.icecast.port());
+        let (squid, folder) = (self.squid.port(), self.folder.display());
         let check_rtsp = format!("check_rtsp {rtsp}");
         let check_hls = format!("check_hls {hls}");
         let check_stream = format!("check_http_stream {icecast}");
@@ -65,6 +94,18 @@ impl Platform {
             )
             .cpu(1.0),
             row("Icecast, theirs connect", &check_stream, format!("check_tcp -H 127.0.0.1 -p {port}")),
+            row(
+                "Squid, one cycle of Munin, config and values",
+                format!("port={squid} MUNIN_CAP_DIRTYCONFIG=1 MUNIN_PLUGSTATE={folder} squid_ config"),
+                format!("squidport={squid} {folder}/munin-cycle"),
+            )
+            .cpu(1.0 / 50.0),
+            row(
+                "Squid's access log, 60 MB",
+                format!("check_squid_log --whole {folder}/access.log"),
+                format!("{folder}/awk-by-host {folder}/access.log"),
+            )
+            .cpu(0.5),
             row("start-up", "check_rtsp -V", "weir-noop").cpu(1.5),
             row("start-up of a graph", "url=rtsp://192.0.2.1/live stream_ config", "weir-noop").cpu(1.5),
         ]
