@@ -17,7 +17,6 @@ for d in "" other; do
   $d ipvsadm -A -t 10.0.0.1:443 -s sh
   for i in 1 2; do $d ipvsadm -a -t 10.0.0.1:80 -r 192.168.5$i.2:80 -m; $d ipvsadm -a -t 10.0.0.1:443 -r 192.168.5$i.2:443 -m; done
 done
-sysctl -qw net.ipv4.vs.sync_threshold='1 50'
 ipvsadm --start-daemon master --mcast-interface syA --syncid 7
 other ipvsadm --start-daemon backup --mcast-interface syB --syncid 7
 for i in 1 2; do ip netns exec rs$i python3 $GUEST/traffic.py serve 80 443 > serve$i & done
@@ -29,7 +28,10 @@ say idle other $CHECK --sync backup --state-dir $PWD
 say first $CHECK $watch
 client python3 $GUEST/traffic.py talk tcp 10.0.0.1 443 30 0
 client python3 $GUEST/traffic.py talk tcp 10.0.0.1 80 60 100 &
-for _ in $(seq 100); do [ $(grep -c SYNC < <(other cat /proc/net/ip_vs_conn_sync)) -ge 10 ] && break; sleep 0.1; done
+active() { other ipvsadm -Ln | awk '/^  ->/ {n += $5} END {print n}'; }
+for _ in $(seq 100); do [ $(active) -ge 60 ] && break; sleep 0.1; done
+# Some packets for the moving average of the last seconds.
+client python3 $GUEST/traffic.py talk tcp 10.0.0.1 80 20 0
 sleep 2.5
 say master $CHECK --sync master --role active
 say second $CHECK $watch
