@@ -289,19 +289,25 @@ async fn listen_body(
         .stage("listen", &fault::SERVER_TIMEOUT, async {
             let mut more = ear.take(&rest, began)?;
             let mut buffer = vec![0; READ];
+            let mut now = began;
+            // One timer for all reads: setting a new one for each costs more than the read.
+            let mut alarm = Duration::MAX;
+            let mut timer = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
             while more {
                 let until = (ear.heard.first_media.unwrap_or(began) + time).min(last);
-                let left = until.saturating_sub(probe.deadline.elapsed());
-                if left.is_zero() {
+                if now >= until {
                     break;
                 }
-                let Ok(read) = tokio::time::timeout(left, conn.read(&mut buffer)).await else { break };
-                let n = read?;
-                more = if n == 0 {
-                    ear.server_closed()?
-                } else {
-                    ear.take(&buffer[..n], probe.deadline.elapsed())?
+                if until != alarm {
+                    alarm = until;
+                    timer.as_mut().reset(tokio::time::Instant::now() + (until - now));
+                }
+                let read = tokio::select! {
+                    read = conn.read(&mut buffer) => read?,
+                    () = timer.as_mut() => break,
                 };
+                now = probe.deadline.elapsed();
+                more = if read == 0 { ear.server_closed()? } else { ear.take(&buffer[..read], now)? };
             }
             Ok(())
         })

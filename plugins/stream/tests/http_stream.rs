@@ -119,7 +119,7 @@ fn shoutcast_flows_and_stalls() -> Result<()> {
     let seen = together([&well, &stalled], |server| http(&lab, &["-v", &server.url("http", "/")]))?;
     ok(&seen[0], &["ICY (SHOUTcast v1)", "advertised: 64 kbit/s"]);
     assert!((48_000.0..80_000.0).contains(&metric(&seen[0], "bitrate")), "{:#?}", seen[0]);
-    critical(&seen[1], &["E-STREAM-STALLED", "64.0 KiB came at once", "then nothing for 4"]);
+    critical(&seen[1], &["E-STREAM-STALLED", "64.0 KiB came at once", "then nothing for"]);
     Ok(())
 }
 
