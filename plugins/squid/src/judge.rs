@@ -150,7 +150,7 @@ impl Judge<'_, '_> {
             self.add_of(&f::ICP_ACKED, name, Some(*percent), &fault::SQUID_ICP);
             self.enough = enough;
         }
-        let connections: u64 = peers.iter().map(|p| p.connections).sum();
+        let connections = peers.iter().fold(0_u64, |sum, p| sum.saturating_add(p.connections));
         self.add(&f::PEER_CONNS, Some(connections as f64), &fault::SQUID_LOAD);
     }
 

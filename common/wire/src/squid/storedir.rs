@@ -66,7 +66,9 @@ impl Store {
             let size = || number(value).map_or(0.0, |kb| kb * 1024.0);
             match (label, dir.and_then(|at| self.dirs.get_mut(at))) {
                 ("Shared Memory Cache", _) => (dir, memory) = (None, true),
-                ("Store Entries", None) => self.objects += count(value).unwrap_or(0),
+                ("Store Entries", None) => {
+                    self.objects = self.objects.saturating_add(count(value).unwrap_or(0))
+                }
                 ("Maximum Size", None) if memory => {
                     self.shared_memory = Some((self.shared_memory.map_or(0.0, |(used, _)| used), size()));
                 }
