@@ -96,7 +96,7 @@ fn hijacks_are_seen_and_the_fleet_is_counted() -> Result<()> {
     net.sfo.tell("global rib del 192.0.2.0/24")?;
     net.router.until_gone("show route 192.0.2.0/24", "wix4")?;
     net.router.until_gone("show route 192.0.2.0/24", "tr4")?;
-    expect(&look(&[])?, 2, &["192.0.2.0/24 is announced by 1 nodes only: ape4", "[E-FLEET-ANNOUNCERS]"]);
+    expect(&look(&[])?, 2, &["192.0.2.0/24 is announced by only 1: ape4", "[E-FLEET-ANNOUNCERS]"]);
     views_of_other_daemons(&net)
 }
 

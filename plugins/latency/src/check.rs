@@ -229,8 +229,8 @@ fn address(outcome: &mut Outcome, seen: &Seen, args: &Args, instance: &str) -> S
     let median = series.percentile(50);
     let text = match median {
         Some(median) => format!(
-            "{} in {:.1} ms, {} of {} answered by {way}",
-            seen.host,
+            "{}{:.1} ms, {} of {} answered by {way}",
+            if instance.is_empty() { String::new() } else { format!("{} in ", seen.host) },
             median.as_secs_f64() * 1e3,
             series.answered(),
             series.rtts.len()

@@ -29,7 +29,7 @@ pub(super) fn judge(facts: &Facts, args: &Args) -> Outcome {
         if let Some(count) = sample.value.map(Value::as_f64) {
             let state = sample.thresholds.judge(count);
             if state != State::Ok {
-                let text = format!("{prefix} is announced by {count} nodes only: {from}");
+                let text = format!("{prefix} is announced by only {count}: {from}");
                 outcome.find_as(state, &fault::FLEET_ANNOUNCERS, text);
             }
             headlines.push(format!("{prefix} is announced by {count}: {from}"));
