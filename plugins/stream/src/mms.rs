@@ -168,7 +168,7 @@ fn judge(args: &MmsArgs, url: &str, seen: &Seen, problem: Option<Problem>) -> Ou
             }
             outcome.findings.push(problem.into());
         }
-        None => flow(&mut outcome, args, seen),
+        None => flow(&mut outcome, seen),
     }
     content(&mut outcome, args, seen);
     let broken = outcome.state() == State::Critical;
@@ -202,7 +202,7 @@ fn seconds_of(time: Duration) -> String {
 }
 
 /// Whether media flows, which is the question.
-fn flow(outcome: &mut Outcome, args: &MmsArgs, seen: &Seen) {
+fn flow(outcome: &mut Outcome, seen: &Seen) {
     let flow = &seen.flow;
     let how = seen.ended.map(|status| match status {
         Some(status) if status.0 != 0 => format!("the server ended the stream ({status})"),
@@ -216,7 +216,7 @@ fn flow(outcome: &mut Outcome, args: &MmsArgs, seen: &Seen) {
         outcome.find(&fault::MMS_SILENT, text);
         return;
     };
-    if let (Some(how), true) = (how, seen.live) {
+    if let (Some(how), true) = (how, ended_early(seen)) {
         let text = format!("{how} after {} and {} packets", seconds_of(seen.watched()), flow.packets);
         outcome.find(&fault::MMS_ENDED, text);
         return;
@@ -241,20 +241,41 @@ fn flow(outcome: &mut Outcome, args: &MmsArgs, seen: &Seen) {
             seconds_of(silence)
         );
         outcome.find(&fault::STREAM_STALLED, text);
-    } else if seen.live && seen.watched() < WATCH_MIN.min(args.watch) {
+    } else if seen.live && seen.watched() < WATCH_MIN {
         let text = format!("the deadline left only {} to watch: raise -t", seconds_of(seen.watched()));
         outcome.find(&fault::NO_DATA, text);
     }
-    for (number, bytes) in seen.tracks() {
-        let stream = seen.header.as_ref().and_then(|header| header.stream(number));
-        if let Some(stream) = stream.filter(|stream| bytes == 0 && stream.kind != Kind::Other) {
+    for kind in ["video", "audio"] {
+        // Of several bit rates of one picture the server sends one: only a kind of which nothing comes is silent.
+        let streams = streams(seen).filter(|stream| stream.kind_name() == kind);
+        let came: Vec<u64> = streams.map(|stream| flow.bytes_of(stream.number)).collect();
+        if !came.is_empty() && came.iter().all(|bytes| *bytes == 0) {
             let text = format!("no media of this track within {}, others flow", seconds_of(seen.watched()));
             outcome.findings.push(Finding {
                 fault: &fault::MMS_TRACK_SILENT,
                 state: State::Critical,
-                subject: format!("{} {number}", stream.kind_name()),
+                subject: kind.to_owned(),
                 text,
             });
+        }
+    }
+}
+
+/// The streams of the header; none before it came.
+fn streams(seen: &Seen) -> impl Iterator<Item = &Stream> {
+    seen.header.iter().flat_map(|header| &header.streams)
+}
+
+/// Whether a stream that has ended should have gone on.
+fn ended_early(seen: &Seen) -> bool {
+    match seen.ended {
+        None => false,
+        Some(_) if seen.live => true,
+        Some(Some(status)) => status.is_failure(),
+        // Some servers close at the end of a file without a word.
+        Some(None) => {
+            let duration = seen.header.as_ref().and_then(|header| header.duration);
+            duration.is_some_and(|duration| seen.flow.media_time + STOPPED < duration)
         }
     }
 }
@@ -288,7 +309,7 @@ fn content(outcome: &mut Outcome, args: &MmsArgs, seen: &Seen) {
 /// The facts as numbers.
 pub fn samples(seen: &Seen) -> Vec<Sample> {
     let flows = seen.first_media.is_some();
-    let sending = seen.tracks().values().filter(|bytes| **bytes > 0).count();
+    let sending = streams(seen).filter(|stream| seen.flow.bytes_of(stream.number) > 0).count();
     vec![
         FIRST_MEDIA.sample_opt(seen.first_media),
         BITRATE.sample_opt(seen.bitrate()),
@@ -352,6 +373,16 @@ fn details(seen: &Seen) -> Vec<String> {
         let rate = (header.max_bit_rate > 0).then(|| Unit::BitsPerSecond.human(header.max_bit_rate.into()));
         say("advertised", rate);
         say("codecs", (!header.codec_names.is_empty()).then(|| header.codec_names.join(", ")));
+        for stream in &header.streams {
+            let rate = stream.bit_rate.map(|rate| format!(" at {}", Unit::BitsPerSecond.human(rate.into())));
+            let came = Unit::Bytes.human(seen.flow.bytes_of(stream.number).into());
+            let text = format!(
+                "{}{}, {came} came",
+                describe(std::slice::from_ref(stream)),
+                rate.unwrap_or_default()
+            );
+            say(&format!("{} {}", stream.kind_name(), stream.number), Some(text));
+        }
         let encrypted = header.streams.iter().any(|stream| stream.encrypted);
         say("encrypted", encrypted.then(|| "yes: only the flow can be judged".to_owned()));
     }

@@ -73,6 +73,21 @@ fn a_stalled_encoder_over_http_is_critical() -> Result<()> {
 }
 
 #[test]
+fn an_encoder_that_dies_is_critical() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
+    let ffmpeg = lab.asf_stream()?;
+    let url = ffmpeg.url().to_owned();
+    let seen = std::thread::scope(|scope| {
+        let check = scope.spawn(|| mms(&lab, &["--watch", "8", "-t", "20", &url]));
+        std::thread::sleep(Duration::from_secs(2));
+        ffmpeg.kill()?;
+        check.join().expect("no panic")
+    })?;
+    critical(&seen, &["E-MMS-ENDED", "packets"]);
+    Ok(())
+}
+
+#[test]
 fn the_tcp_handshake_in_all_its_forms() -> Result<()> {
     let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
     let servers = [
@@ -87,7 +102,15 @@ fn the_tcp_handshake_in_all_its_forms() -> Result<()> {
         mms(&lab, &[WATCH, &expected, &[&url]].concat())
     })?;
     for (seen, server) in seen.iter().zip(&servers) {
-        ok(seen, &["WMV2 320x180 + WMA2", "over MMST", "server: Windows Media 9.01.01.3814"]);
+        ok(
+            seen,
+            &[
+                "WMV2 320x180 + WMA2",
+                "over MMST",
+                "server: Windows Media 9.01.01.3814",
+                "video 1: WMV2 320x180",
+            ],
+        );
         assert!(metric(seen, "bitrate") > 100_000.0 && metric(seen, "loss") < 0.01, "{seen:#?}");
         assert_eq!(server.paths(), ["a b?c=d"], "no slash, no percent-encoding");
         assert!(server.pongs() >= 1, "the ping was not answered: {seen:#?}");
@@ -129,7 +152,7 @@ fn media_that_does_not_come_or_stops_is_critical() -> Result<()> {
         (lab.mmst().silent(), "1", &["E-MMS-SILENT", "no media came within 1.0"]),
         (lab.mmst().stall_after_burst(), "4", &["E-STREAM-STALLED", "then nothing for"]),
         (lab.mmst().end_after(Duration::from_secs(1)), "4", &["E-MMS-ENDED", "the server ended the stream"]),
-        (lab.mmst().picture_only(), "4", &["E-MMS-TRACK-SILENT", "audio 2"]),
+        (lab.mmst().picture_only(), "4", &["E-MMS-TRACK-SILENT", "audio: no media"]),
         (lab.mmst().lose(3), "4", &["E-MMS-LOSS", "expected at most 25.0 %"]),
     ];
     together(cases, |(server, wait, words)| {

@@ -14,7 +14,7 @@ use weir_wire::http1::{Body, Head, HeadError, HeadReader, Request, Version};
 use weir_wire::mms::{Data, Frame, FrameError, HeaderPieces, HttpReader, Status};
 use weir_wire::text::excerpt;
 
-use super::{READ, Seen, Transport, Watch, protocol, read_header, watch_ends};
+use super::{READ, Seen, Transport, Watch, or_end, protocol, read_header, watch_ends};
 use crate::{Conn, Probe};
 
 /// Redirects are followed this often.
@@ -270,7 +270,7 @@ impl Answer {
                 return Ok(());
             }
             let Ok(frame) = tokio::time::timeout(left, self.next()).await else { return Ok(()) };
-            match frame? {
+            match or_end(frame)? {
                 Some(Frame::Data(data)) => take(probe, &data, seen),
                 Some(Frame::Header(piece)) => {
                     let whole = pieces

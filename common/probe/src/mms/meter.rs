@@ -113,7 +113,7 @@ impl Flow {
     }
 
     /// Bytes of one stream.
-    pub(super) fn bytes_of(&self, number: u8) -> u64 {
+    pub fn bytes_of(&self, number: u8) -> u64 {
         self.by_stream.iter().find(|(own, _)| *own == number).map_or(0, |(_, bytes)| *bytes)
     }
 

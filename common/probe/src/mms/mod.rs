@@ -8,7 +8,6 @@ mod http;
 mod meter;
 mod tcp;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -110,12 +109,6 @@ impl Seen {
     pub fn bitrate(&self) -> Option<f64> {
         if self.live { self.flow.live_rate(self.until) } else { self.flow.encoded_rate() }
     }
-
-    /// Streams of the header, with the bytes that came of each.
-    pub fn tracks(&self) -> BTreeMap<u8, u64> {
-        let described = self.header.iter().flat_map(|header| &header.streams).map(|stream| stream.number);
-        described.map(|number| (number, self.flow.bytes_of(number))).collect()
-    }
 }
 
 /// Opens the stream at `url` (mms, mmst or mmsh) on the host at `address` and watches it. The port is that of the URL, or each
@@ -160,6 +153,14 @@ fn is_answer(problem: &Problem) -> bool {
 fn refused(what: &str, status: Status) -> Problem {
     let fault = if status.refusal() == Refusal::Access { &fault::AUTH } else { &fault::MMS_REFUSED };
     Problem::new(fault, format!("the server refuses {what}: {status}"))
+}
+
+/// A connection that breaks in the middle of media is its end: a reset comes when a server dies with something unread.
+fn or_end<T>(read: Result<Option<T>, Problem>) -> Result<Option<T>, Problem> {
+    match read {
+        Err(problem) if problem.fault == &fault::CONN_CLOSED => Ok(None),
+        read => read,
+    }
 }
 
 fn protocol(error: impl std::fmt::Display) -> Problem {

@@ -10,7 +10,7 @@ use weir_wire::mms::{
 };
 use weir_wire::text::percent_decode;
 
-use super::{READ, Seen, Transport, Watch, protocol, read_header, refused, watch_ends};
+use super::{READ, Seen, Transport, Watch, or_end, protocol, read_header, refused, watch_ends};
 use crate::{Conn, Probe};
 
 /// A connection on which the stream has been described.
@@ -139,7 +139,7 @@ impl Session {
                 return Ok(());
             }
             let Ok(item) = tokio::time::timeout(left, self.next(probe)).await else { return Ok(()) };
-            match item? {
+            match or_end(item)? {
                 Some(Item::Data(data)) if data.incarnation == MEDIA_INCARNATION => {
                     let now = probe.deadline.elapsed();
                     seen.first_media.get_or_insert(now);

@@ -171,6 +171,7 @@ impl Header {
         let Some(length) = length else { return Err(AsfError::Truncated { size, got: bytes.len() }) };
         let mut header = Self { length, ..Self::default() };
         let (mut at, mut file_properties) = (OBJECT + 6, false);
+        let mut bit_rates: &[u8] = &[];
         // Broken writers leave a few stray bytes at the end: what is too short for an object is none.
         while length - at >= OBJECT {
             let size = u64_at(bytes, at + 16).unwrap_or(0);
@@ -186,11 +187,12 @@ impl Header {
                 Some(STREAM_PROPERTIES) => header.streams.extend(Some(stream(object).ok_or(broken)?)),
                 Some(CODEC_LIST) => header.codec_names = codec_names(object),
                 Some(CONTENT_DESCRIPTION) => header.title = title(object),
-                Some(STREAM_BIT_RATES) => header.bit_rates(object),
+                Some(STREAM_BIT_RATES) => bit_rates = object,
                 _ => {}
             }
             at = end;
         }
+        header.bit_rates(bit_rates);
         header.streams.sort_by_key(|stream| stream.number);
         header.streams.dedup_by_key(|stream| stream.number);
         if file_properties { Ok(header) } else { Err(AsfError::NoFileProperties) }
@@ -223,7 +225,7 @@ impl Header {
     /// Section 3.12: a count, then pairs of flags (with the stream number in the low 7 bits) and bits per second.
     fn bit_rates(&mut self, object: &[u8]) {
         let count = usize::from(u16_at(object, OBJECT).unwrap_or(0)).min(MAX_STREAMS);
-        for record in object[OBJECT..].get(2..).unwrap_or_default().chunks_exact(6).take(count) {
+        for record in object.get(OBJECT + 2..).unwrap_or_default().chunks_exact(6).take(count) {
             let number = record[0] & 0x7f;
             if let Some(stream) = self.streams.iter_mut().find(|stream| stream.number == number) {
                 stream.bit_rate = u32_at(record, 2);

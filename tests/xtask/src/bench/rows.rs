@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use weir_lab::{Clip, GstServer, Hls, Icecast, Lab, Source, Squid};
+use weir_lab::{Clip, GstServer, Hls, Icecast, Lab, Source, Squid, Vlc};
 
 use crate::sh;
 
@@ -29,6 +29,7 @@ pub(crate) struct Platform {
     hls: Hls,
     icecast: Icecast,
     _source: Source,
+    mms: Vlc,
     squid: Squid,
     folder: PathBuf,
 }
@@ -61,6 +62,7 @@ impl Platform {
             hls: lab.hls().variants(2).start()?,
             _source: icecast.source("live.mp3", Clip::Tone)?,
             icecast,
+            mms: lab.vlc_mmsh().start()?,
         })
     }
 
@@ -94,6 +96,13 @@ impl Platform {
             )
             .cpu(1.0),
             row("Icecast, theirs connect", &check_stream, format!("check_tcp -H 127.0.0.1 -p {port}")),
+            row(
+                "MMS over HTTP",
+                format!("check_mms {}", self.mms.url()),
+                format!("ffprobe {}", self.mms.url()),
+            )
+            .cpu(1.0 / 15.0)
+            .rss(6.0),
             row(
                 "Squid, one cycle of Munin, config and values",
                 format!("port={squid} MUNIN_CAP_DIRTYCONFIG=1 MUNIN_PLUGSTATE={folder} squid_ config"),
