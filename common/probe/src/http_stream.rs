@@ -300,7 +300,7 @@ async fn listen_body(
                 }
                 if until != alarm {
                     alarm = until;
-                    timer.as_mut().reset(tokio::time::Instant::now() + (until - now));
+                    timer.as_mut().reset(tokio::time::Instant::now() + until.saturating_sub(now));
                 }
                 let read = tokio::select! {
                     read = conn.read(&mut buffer) => read?,

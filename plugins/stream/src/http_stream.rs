@@ -154,11 +154,11 @@ fn judge(args: &StreamArgs, url: &str, heard: &Heard, problem: Option<Problem>) 
             _ => &fault::STREAM_GAP,
         };
         let thresholds = args.thresholds(sample.field);
-        if outcome.state() != State::Critical {
-            outcome.judge(sample.against(thresholds), fault);
-        } else {
+        if outcome.state() == State::Critical {
             // What is broken has been said; the pause of a stream that stands still is no second fault.
             outcome.samples.push(sample.against(thresholds));
+        } else {
+            outcome.judge(sample.against(thresholds), fault);
         }
     }
     outcome
