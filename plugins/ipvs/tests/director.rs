@@ -25,6 +25,9 @@ sleep 3 # the kernel sums counters every two seconds
 $CHECK --output human -v > root.txt || true
 ipvsadm -Ln --stats --exact > stats.txt
 ipvsadm -Ln > counts.txt
+ln -s $GRAPH ipvs_all
+MUNIN_PLUGSTATE=$PWD top=3 ./ipvs_all config > config.txt
+MUNIN_PLUGSTATE=$PWD top=3 ./ipvs_all > fetch.txt
 sysctl -qw net.ipv4.vs.run_estimation=0
 $CHECK --output json > frozen.json || true
 $CHECK -c 'conn_rate=1' > blind.txt || true
@@ -53,6 +56,18 @@ fn the_table_is_that_of_ipvsadm_for_every_kind_of_service() -> Result<()> {
     assert!(!frozen.contains("conn_rate") && frozen.contains("servers"), "{frozen}");
     let blind = guest.file("blind.txt")?;
     assert!(blind.contains("E-NO-DATA") && blind.contains("not known here: new connections"), "{blind}");
+
+    let (config, fetch) = (guest.file("config.txt")?, guest.file("fetch.txt")?);
+    assert!(config.contains("multigraph ipvs_all.tcp_10_0_0_1_80_bytes"), "{config}");
+    for line in [
+        "tcp_10_0_0_1_80_conns.value 12",
+        "tcp_10_0_0_1_80_servers.value 2",
+        "udp_10_0_0_1_53_in_packets.value 10",
+    ] {
+        assert!(fetch.contains(&format!("\n{line}\n")), "{line}: {fetch}");
+    }
+    // Of 57 connections, 12, 10 and 10 are of the first three.
+    assert!(fetch.contains("\nother_conns.value 29\n"), "{fetch}");
 
     let one = guest.file("one.txt")?;
     assert!(

@@ -135,6 +135,10 @@ fn judge(url: &str, vip: SocketAddr, tunnel: bool, min_mtu: Option<u32>, facts: 
     if tunnel {
         tunnels(&mut outcome, min_mtu, &facts.interfaces);
     }
+    if outcome.findings.is_empty() {
+        outcome.headline =
+            format!("this real server is fit: {} on {}, quiet, and served", vip.ip(), on.join(", "));
+    }
     outcome
 }
 
