@@ -333,3 +333,20 @@ fn snmp_tells_the_same_and_counts_nothing_of_ours() -> Result<()> {
     assert!(silent.code == Some(2) && silent.stdout.contains("stage snmp"), "{}", silent.stdout);
     Ok(())
 }
+
+#[test]
+fn the_old_way_of_asking_serves_too() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["namespace", "squid"]) else { return Ok(()) };
+    let squid = lab.squid().start()?;
+    let outcome = check(&lab, &squid, &["--source", "cache-object", "-w", "uptime=0:"])?;
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("Squid 5.7"), "{}", outcome.stdout);
+    // The manager answers on every http_port, accelerator or not.
+    for port in [squid.port(), squid.accel_port()] {
+        let state = lab.dir().display().to_string();
+        let wish = ["-p", &port.to_string(), "-w", "uptime=0:", "--state-dir", &state];
+        let outcome = lab.check("check_squid", &wish)?;
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stdout);
+    }
+    Ok(())
+}
