@@ -208,7 +208,7 @@ fn a_neighbour_that_restarts_leaves_stale_routes() -> Result<()> {
     let Some(node) = Node::for_test(&[])? else { return Ok(()) };
     let router = routers::bird(&node)?;
     node.upstream.kill()?;
-    node.until(&router, "Active")?;
+    router.until("show protocols", "Active")?;
     node.expect(
         &router.option(),
         &[],

@@ -170,3 +170,49 @@ fn a_name_that_nobody_knows_is_critical() -> Result<()> {
     assert_eq!(seen.code, Some(2), "{}", seen.stdout);
     Ok(())
 }
+
+/// The same question by TLS and RTSP: a name in the certificate, a header behind TLS, the Server header of an RTSP server.
+#[test]
+fn streams_and_certificates_name_the_node() -> Result<()> {
+    let Some(node) = common::Node::for_test(&["nginx", "openssl", "gst"])? else { return Ok(()) };
+    let lab = node.host.lab();
+    let authority = lab.authority()?;
+    let certificate = authority.issue(&["www.anycast.test", "wix1.anycast.test"])?;
+    let web = lab
+        .nginx()
+        .tls(&certificate)
+        .with("location / { add_header X-Node wix1; return 200 wix1; }")
+        .start()?;
+    let port = web.tls_url("www", "").rsplit(':').next().unwrap_or_default().to_owned();
+    let rtsp = lab.gst().start()?;
+    let (named, header) = (format!("certificate@{port}"), format!("tls-header:X-Node@{port}"));
+    let (ca, stream) = (authority.ca_file().display().to_string(), format!("rtsp@{}", rtsp.port()));
+    let look = |address: &str, node: &str, how: &[&str]| {
+        let options = [
+            "-H",
+            address,
+            "--node",
+            node,
+            "--host",
+            "www.anycast.test",
+            "--ca-file",
+            &ca,
+            "--state-dir",
+            "/nonexistent",
+        ];
+        lab.check("check_anycast", &[&options[..], how].concat())
+    };
+    for address in [SERVICE4, SERVICE6] {
+        let seen = look(address, "wix1", &["--identity", &named, "--identity", &header])?;
+        assert_eq!(seen.code, Some(0), "{}", seen.stdout);
+        assert!(seen.stdout.contains("is answered by wix1"), "{}", seen.stdout);
+    }
+    let seen = look("127.0.0.1", "GStreamer", &["--identity", &stream])?;
+    assert_eq!(seen.code, Some(0), "{}", seen.stdout);
+    // Without the authority the certificate is worth nothing.
+    let options = ["-H", SERVICE4, "--node", "wix1", "--host", "www.anycast.test", "--identity", &named];
+    let seen = lab.check("check_anycast", &options)?;
+    assert_eq!(seen.code, Some(2), "{}", seen.stdout);
+    assert!(seen.stdout.contains("E-TLS-UNTRUSTED"), "{}", seen.stdout);
+    Ok(())
+}

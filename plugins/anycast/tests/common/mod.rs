@@ -67,11 +67,6 @@ impl Node {
         self.host.names(server, "wix1", &[SERVICE4, SERVICE6])
     }
 
-    /// Waits until the node's own BIRD says `words` about its sessions.
-    pub(crate) fn until(&self, bird: &Bird, words: &str) -> Result<()> {
-        bird.until("show protocols", words)
-    }
-
     pub(crate) fn until_announced(&self) -> Result<()> {
         self.until_upstream_has("192.0.2.0/24")?;
         self.until_upstream_has("2001:db8:53::/48")
