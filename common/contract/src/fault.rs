@@ -226,6 +226,9 @@ catalogue! {
     MMS_TRACKS "E-MMS-TRACKS" Playlist Critical
         "The header lacks a track that was expected."
         "compare the encoder's settings with --expect-tracks"
+    MMS_FILE "E-MMS-FILE" Playlist Critical
+        "A channel that must be live is a file."
+        "look at the publishing point: it plays a file instead of what the encoder sends"
     MMS_SILENT "E-MMS-SILENT" Media Critical
         "The server agreed to play and sent no media."
         "look at the encoder that feeds this publishing point"
@@ -323,6 +326,20 @@ catalogue! {
     HLS_RULES "E-HLS-RULES" Playlist Warning
         "The playlist breaks a rule of RFC 8216 that players rely on."
         "mend the packager's settings"
+
+    // Playlists that lead elsewhere.
+    PLAYLIST_SYNTAX "E-PLAYLIST-SYNTAX" Playlist Critical
+        "What should be a playlist is none, or names what is no URL."
+        "open the URL in a browser: the server sends a page, or a script that makes the playlist fails"
+    PLAYLIST_EMPTY "E-PLAYLIST-EMPTY" Playlist Critical
+        "A playlist names too few streams."
+        "look at who writes the playlist: a file that was cut, or a script without its data"
+    PLAYLIST_LOOP "E-PLAYLIST-LOOP" Playlist Critical
+        "A playlist leads back to itself."
+        "follow the entries by hand and take the one that leads back out"
+    PLAYLIST_NESTING "E-PLAYLIST-NESTING" Playlist Critical
+        "Playlists lead to playlists again and again: players give up."
+        "let the first playlist name the streams"
 
     // DASH.
     DASH_SYNTAX "E-DASH-SYNTAX" Playlist Critical

@@ -29,6 +29,8 @@ const SPEED_WARNING: f64 = 70.0;
 /// A live stream that has sent nothing for so long at the end of the watch has stopped. Encoders of 32 kbit/s fill a packet of
 /// 4 kilobytes in one second.
 const STOPPED: Duration = Duration::from_secs(2);
+/// Waiting for less than this, unless it was asked for, proves nothing.
+const WAIT_MIN: Duration = Duration::from_secs(2);
 /// Watching for less than this shows only the server's buffer.
 const WATCH_MIN: Duration = Duration::from_millis(2500);
 
@@ -168,7 +170,7 @@ fn judge(args: &MmsArgs, url: &str, seen: &Seen, problem: Option<Problem>) -> Ou
             }
             outcome.findings.push(problem.into());
         }
-        None => flow(&mut outcome, seen),
+        None => flow(&mut outcome, args, seen),
     }
     content(&mut outcome, args, seen);
     let broken = outcome.state() == State::Critical;
@@ -202,7 +204,7 @@ fn seconds_of(time: Duration) -> String {
 }
 
 /// Whether media flows, which is the question.
-fn flow(outcome: &mut Outcome, seen: &Seen) {
+fn flow(outcome: &mut Outcome, args: &MmsArgs, seen: &Seen) {
     let flow = &seen.flow;
     let how = seen.ended.map(|status| match status {
         Some(status) if status.0 != 0 => format!("the server ended the stream ({status})"),
@@ -211,6 +213,11 @@ fn flow(outcome: &mut Outcome, seen: &Seen) {
     });
     let Some(first) = seen.first_media else {
         let waited = seen.until.saturating_sub(seen.asked.unwrap_or_default());
+        if how.is_none() && waited < args.wait.min(WAIT_MIN) {
+            let text = format!("the deadline left only {} to wait for media: raise -t", seconds_of(waited));
+            outcome.find(&fault::NO_DATA, text);
+            return;
+        }
         let what = how.as_deref().unwrap_or("no media came");
         let text = format!("{what} within {} after the server agreed to play", seconds_of(waited));
         outcome.find(&fault::MMS_SILENT, text);
@@ -244,6 +251,7 @@ fn flow(outcome: &mut Outcome, seen: &Seen) {
     } else if seen.live && seen.watched() < WATCH_MIN {
         let text = format!("the deadline left only {} to watch: raise -t", seconds_of(seen.watched()));
         outcome.find(&fault::NO_DATA, text);
+        return;
     }
     for kind in ["video", "audio"] {
         // Of several bit rates of one picture the server sends one: only a kind of which nothing comes is silent.
@@ -302,7 +310,7 @@ fn content(outcome: &mut Outcome, args: &MmsArgs, seen: &Seen) {
     }
     if args.expect_live && !seen.live {
         let duration = header.duration.map(|d| format!(" of {}", seconds_of(d))).unwrap_or_default();
-        outcome.find(&fault::MMS_ENDED, format!("the stream is a file{duration}, not live"));
+        outcome.find(&fault::MMS_FILE, format!("the stream is a file{duration}, not live"));
     }
 }
 

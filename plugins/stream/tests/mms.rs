@@ -117,7 +117,7 @@ fn the_tcp_handshake_in_all_its_forms() -> Result<()> {
     }
     assert!((80.0..120.0).contains(&metric(&seen[0], "speed")), "{:#?}", seen[0]);
     ok(&seen[3], &["kind: on demand", "duration: "]);
-    critical(&mms(&lab, &[&servers[3].url("/x"), "--expect-live"])?, &["E-MMS-ENDED", "is a file of"]);
+    critical(&mms(&lab, &[&servers[3].url("/x"), "--expect-live"])?, &["E-MMS-FILE", "is a file of"]);
     Ok(())
 }
 
@@ -193,6 +193,9 @@ fn limits_and_expectations_are_judged() -> Result<()> {
     warning(&seen[4], &["E-START-SLOW"]);
     unknown(&mms(&lab, &["http://media.example.net/"])?, &["E-USAGE", "mms://host/path"]);
     unknown(&mms(&lab, &[&url, "--watch", "1"])?, &["E-USAGE", "2.5 seconds"]);
+    unknown(&mms(&lab, &[&url, "-t", "2"])?, &["E-NO-DATA", "the deadline left only", "raise -t"]);
+    let silent = lab.mmst().silent().start()?;
+    unknown(&mms(&lab, &[&silent.url("/live"), "-t", "1"])?, &["E-NO-DATA", "to wait for media"]);
     Ok(())
 }
 
