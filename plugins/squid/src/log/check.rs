@@ -204,15 +204,21 @@ fn judge(outcome: &mut Outcome, args: &LogArgs, tally: &Tally<'_>, scan: &Scan, 
     for (seen, text) in [
         (tally.unreadable > 0, format!("{} unreadable lines", tally.unreadable)),
         (tally.internal > 0, format!("{} requests to Squid itself left out", tally.internal)),
-        (scan.lost, "a rotated file is gone: what it held since the last run is not counted".to_owned()),
-        (
-            scan.unfinished,
-            format!("the time was over after {} bytes: the next run goes on from there", scan.bytes),
-        ),
     ] {
         if seen {
             outcome.details.push(text);
         }
+    }
+    // Who reads the numbers must know that they are not of everything.
+    if scan.lost {
+        outcome.headline.push_str("; a rotated file is gone: what it held since the last run is not counted");
+    }
+    if scan.unfinished {
+        let _ = write!(
+            outcome.headline,
+            "; the time was over after {} bytes: the next run goes on there",
+            scan.bytes
+        );
     }
 }
 

@@ -98,11 +98,11 @@ pub(crate) fn since(path: &Path, place: Option<Place>) -> io::Result<News> {
         // `rotated` is newest first: what stands before the old file was written after it.
         let (path, _) = &rotated[old];
         pieces.push(piece(path, place.offset, true)?);
-        let old_head = head_sum(path, HEAD_MAX);
+        let old_head = head_sum(path, HEAD_MAX).ok();
         rotated.truncate(old);
         for (path, _) in rotated.iter().rev() {
-            // A file and its compressed copy are there both for a moment.
-            if head_sum(path, HEAD_MAX).ok() != old_head.as_ref().ok().copied() {
+            // A copy of the old file holds nothing new.
+            if head_sum(path, HEAD_MAX).is_ok_and(|sum| Some(sum) != old_head) {
                 pieces.push(piece(path, 0, true)?);
             }
         }
@@ -124,6 +124,9 @@ fn rotated(path: &Path) -> Vec<(PathBuf, Metadata)> {
     let mut files: Vec<(PathBuf, Metadata)> =
         entries.filter(of_log).filter_map(|file| Some((file.clone(), fs::metadata(&file).ok()?))).collect();
     files.retain(|(_, meta)| meta.is_file());
+    // While a file is being compressed both are there, and the compressed one is not whole yet.
+    let plain: Vec<PathBuf> = files.iter().map(|(path, _)| path.clone()).collect();
+    files.retain(|(path, _)| !is_compressed(path) || !plain.contains(&path.with_extension("")));
     files.sort_by_key(|(_, meta)| std::cmp::Reverse(meta.modified().unwrap_or(SystemTime::UNIX_EPOCH)));
     files.truncate(ROTATED_MAX);
     files
@@ -137,13 +140,17 @@ fn piece(path: &Path, start: u64, finished: bool) -> io::Result<Piece> {
 /// The text of a file, compressed or not, behind its first `start` bytes.
 fn open(path: &Path, start: u64) -> io::Result<Box<dyn Read>> {
     let mut file = File::open(path)?;
-    if path.extension().is_some_and(|extension| extension == "gz") {
+    if is_compressed(path) {
         let mut text = MultiGzDecoder::new(file);
         io::copy(&mut (&mut text).take(start), &mut io::sink())?;
         return Ok(Box::new(text));
     }
     file.seek(SeekFrom::Start(start))?;
     Ok(Box::new(file))
+}
+
+fn is_compressed(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "gz")
 }
 
 /// FNV-1a over the first `length` bytes of the text.
@@ -256,6 +263,18 @@ mod tests {
         gz.write_all(&fs::read(&log.0).unwrap()).unwrap();
         gz.finish().unwrap();
         fs::remove_file(&log.0).unwrap();
+        log.write("3 c\n");
+        assert_eq!(log.read(), seen("2 b\n3 c\n"));
+    }
+
+    #[test]
+    fn a_file_that_is_being_compressed_is_read_once() {
+        let mut log = Log::new("compressing");
+        log.write("1 a\n");
+        log.read();
+        log.write("2 b\n");
+        fs::rename(&log.0, log.named(".1")).unwrap();
+        fs::write(log.named(".1.gz"), [0x1f, 0x8b, 8]).unwrap();
         log.write("3 c\n");
         assert_eq!(log.read(), seen("2 b\n3 c\n"));
     }
