@@ -10,6 +10,7 @@ use crate::dash::{self, Dash, DashArgs};
 use crate::hls::{self, Hls, HlsArgs};
 use crate::http_stream::{self, HttpStream, StreamArgs};
 use crate::mms::{self, Mms, MmsArgs};
+use crate::playlist::{self, PlaylistArgs, PlaylistCheck, is_playlist};
 use crate::rtsp::{self, Rtsp, RtspArgs};
 
 /// Where channels are listed unless something else is said.
@@ -38,6 +39,7 @@ enum Watcher {
     Http(Box<StreamArgs>),
     Hls(Box<HlsArgs>),
     Dash(Box<DashArgs>),
+    Playlist(Box<PlaylistArgs>),
     Mms(Box<MmsArgs>),
 }
 
@@ -64,12 +66,13 @@ impl Channel {
             "http" | "https" if ends_in(url, "mpd") => {
                 parse_options::<Dash>(words).map(|(args, common)| (Watcher::Dash(Box::new(args)), common))
             }
+            "http" | "https" if is_playlist(url) => parse_options::<PlaylistCheck>(words)
+                .map(|(args, common)| (Watcher::Playlist(Box::new(args)), common)),
             "http" | "https" => parse_options::<HttpStream>(words)
                 .map(|(args, common)| (Watcher::Http(Box::new(args)), common)),
             _ => {
-                return Err(wrong(format!(
-                    "nobody here speaks {scheme}: use rtsp, rtsps, http, https, mms, mmst or mmsh"
-                )));
+                let known = SCHEMES.join(", ");
+                return Err(wrong(format!("nobody here speaks {scheme}: use one of {known}")));
             }
         }
         .map_err(|problem| wrong(problem.text))?;
@@ -113,6 +116,7 @@ impl Channel {
             }
             Watcher::Hls(args) => (Hls::SERVICE, hls::check(args, args.probe(&self.common)).await),
             Watcher::Dash(args) => (Dash::SERVICE, dash::check(args, args.probe(&self.common)).await),
+            Watcher::Playlist(args) => (PlaylistCheck::SERVICE, playlist::check(args, &self.common).await),
             Watcher::Mms(args) => (Mms::SERVICE, mms::check(args, args.probe(&self.common)).await),
         };
         result.unwrap_or_else(|problem| Outcome::failed(service, self.url.as_str(), problem))
@@ -136,13 +140,14 @@ impl Channel {
             Watcher::Http(args) => HttpStream::thresholds(args),
             Watcher::Hls(args) => Hls::thresholds(args),
             Watcher::Dash(args) => Dash::thresholds(args),
+            Watcher::Playlist(args) => PlaylistCheck::thresholds(args),
             Watcher::Mms(args) => Mms::thresholds(args),
         }
     }
 }
 
 /// Whether the path of a URL has this extension: HLS and DASH are told from other media by it.
-fn ends_in(url: &str, extension: &str) -> bool {
+pub(crate) fn ends_in(url: &str, extension: &str) -> bool {
     let path = url.split(['?', '#']).next().unwrap_or_default();
     path.rsplit_once('.').is_some_and(|(_, own)| own.eq_ignore_ascii_case(extension))
 }
@@ -239,10 +244,23 @@ mod tests {
     }
 
     #[test]
+    fn every_known_scheme_and_extension_makes_a_channel() {
+        for scheme in SCHEMES {
+            Channel::new("a", &[format!("{scheme}://h.example.net/x")]).expect(scheme);
+        }
+        for (path, service) in
+            [("a.M3U8?b", "Hls"), ("a.mpd", "Dash"), ("a.asx#b", "Playlist"), ("a.mp3", "Http")]
+        {
+            let channel = Channel::new("a", &[format!("http://h.example.net/{path}")]).expect(path);
+            assert!(format!("{:?}", channel.watcher).starts_with(service), "{path}");
+        }
+    }
+
+    #[test]
     fn errors_name_the_line() {
         for (text, expected) in [
             ("\nnews", "line 2: channel news: its URL is missing"),
-            ("a mms://h/x", "line 1: channel a: nobody here speaks mms"),
+            ("a gopher://h/x", "line 1: channel a: nobody here speaks gopher: use one of rtsp,"),
             ("a/b http://h/", "line 1: `a/b` is no channel name"),
             ("a http://h/\na http://h/", "line 2: there is a channel `a` already"),
             ("a http://h/ --frob", "line 1: channel a: unexpected argument '--frob' found"),

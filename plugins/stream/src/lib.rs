@@ -8,6 +8,7 @@ pub mod graph;
 pub mod hls;
 pub mod http_stream;
 pub mod mms;
+pub mod playlist;
 pub mod rtsp;
 pub mod target;
 

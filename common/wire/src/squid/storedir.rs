@@ -67,7 +67,7 @@ impl Store {
             match (label, dir.and_then(|at| self.dirs.get_mut(at))) {
                 ("Shared Memory Cache", _) => (dir, memory) = (None, true),
                 ("Store Entries", None) => {
-                    self.objects = self.objects.saturating_add(count(value).unwrap_or(0))
+                    self.objects = self.objects.saturating_add(count(value).unwrap_or(0));
                 }
                 ("Maximum Size", None) if memory => {
                     self.shared_memory = Some((self.shared_memory.map_or(0.0, |(used, _)| used), size()));
