@@ -16,7 +16,7 @@ use crate::judge::judge;
 use crate::memory::Memory;
 use crate::names::{Machine, Names, Pattern};
 use crate::sync::{self, Facts};
-use crate::table::{Place, Source, Table, both, text};
+use crate::table::{Place, Source, Table, text};
 
 /// The word before the state.
 pub(crate) const SERVICE: &str = "IPVS";
@@ -185,7 +185,7 @@ fn check(args: &IpvsArgs, place: &Place, deadline: Deadline) -> Result<Outcome, 
     {
         std::thread::sleep(SECOND_LOOK);
         let first = std::mem::take(&mut report.table);
-        report.table = both(first, place.read(&wanted, deadline)?);
+        report.table = place.read_again(first, &wanted, deadline)?;
         outcome = judge(args, &report, &wanted);
     }
     if let Some(memory) = memory {

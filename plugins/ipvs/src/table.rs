@@ -132,6 +132,22 @@ impl Place {
         Ok(table)
     }
 
+    /// A second look, at what a first one did not see. Also by the other interface, which walks the table in other steps: the rows
+    /// at the end of a step are those that get lost.
+    ///
+    /// # Errors
+    /// As of [`read`](Self::read).
+    pub fn read_again(
+        &self,
+        first: Table,
+        wanted: &dyn Fn(&Key) -> bool,
+        deadline: Deadline,
+    ) -> Result<Table, Problem> {
+        let second = self.read(wanted, deadline)?;
+        let other = proc_table(&self.net("ip_vs"), wanted)?;
+        Ok(both(first, both(other, second)))
+    }
+
     /// The kernel's moving average over all services, in the last line of `ip_vs_stats`.
     fn packet_rate(&self) -> Option<u64> {
         let text = text(&self.net("ip_vs_stats")).ok()?;
@@ -207,9 +223,9 @@ fn no_data(text: String) -> Problem {
     Problem::new(&fault::NO_DATA, text)
 }
 
-/// What two looks in succession saw together. A dump that races a writer leaves out rows that were there all the time (seen
+/// What two looks saw together, in the words of the second. A dump that races a writer leaves out rows that were there all the time (seen
 /// with 5 of 1000 services); what is in neither is missing indeed.
-pub fn both(first: Table, mut second: Table) -> Table {
+fn both(first: Table, mut second: Table) -> Table {
     for old in first.services {
         match second.services.iter_mut().find(|service| service.key == old.key) {
             Some(service) => {

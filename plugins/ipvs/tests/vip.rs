@@ -33,10 +33,11 @@ ipvsadm -D -t 10.0.0.1:80
 try dead client $VIP $URL $reals
 ipvsadm -A -t 10.0.0.1:80 -s rr
 for i in 1 2 3; do ipvsadm -a -t 10.0.0.1:80 -r 192.168.5$i.2:80 -m; done
-# A server serves another channel, and one its own address.
+# A server serves another channel; then one names itself.
 sed -i s/news/sport/ www3/live.m3u8
-echo http://192.168.52.2/news45.ts >> www2/live.m3u8
 try different client $VIP $URL $reals
+echo http://192.168.52.2/news45.ts >> www2/live.m3u8
+try leak client $VIP $URL $reals
 # A server is dead and nobody has noticed.
 kill $web2; wait $web2 || true
 try blind client $VIP $URL $reals
@@ -64,7 +65,8 @@ fn the_culprit_is_named() -> Result<()> {
     )?;
     says("absent", &["does not have the virtual address 10.0.0.4", "nobody listens on 10.0.0.4:554"])?;
     says("dead", &["E-VIP-DEAD", "3 of 3 real servers are fine: director or ARP", "exit code 2"])?;
-    says("different", &["E-VIP-LEAK", "192.168.52.2", "E-VIP-DIFFERENT"])?;
+    says("different", &["another answer comes from: 192.168.53.2:80 [E-VIP-DIFFERENT]", "exit code 1"])?;
+    says("leak", &["by their own address: 192.168.52.2 [E-VIP-LEAK]", "exit code 2"])?;
     says("blind", &["E-VIP-BLIND", "real server 192.168.52.2:80", "weight 1", "exit code 2"])?;
     says("pool", &["E-VIP-POOL", "all 3 real servers fail"])
 }

@@ -104,16 +104,20 @@ fn different(outcome: &mut Outcome, reals: &[Real]) {
     if shapes.len() < 2 {
         return;
     }
-    let most = shapes.iter().max_by_key(|(shape, count)| (**count, **shape)).map(|(shape, _)| *shape);
-    let odd = |real: &Real| real.seen.shape.is_some() && real.seen.shape.as_deref() != most;
-    let count = reals.iter().filter(|real| real.seen.shape.is_some()).count();
-    let text = if count == 2 {
-        format!(
-            "the two real servers answer differently{}",
+    let most =
+        shapes.iter().max_by_key(|(shape, count)| (**count, **shape)).map(|(shape, count)| (*shape, *count));
+    let text = match most {
+        Some((shape, 2..)) => {
+            let odd = |real: &Real| real.seen.shape.as_deref().is_some_and(|own| own != shape);
+            format!(
+                "not every real server answers what most do; another answer comes from{}",
+                names(reals, odd, "")
+            )
+        }
+        _ => format!(
+            "each real server answers something else{}",
             names(reals, |real| real.seen.shape.is_some(), "")
-        )
-    } else {
-        format!("real servers answer otherwise than the other ones{}", names(reals, odd, ""))
+        ),
     };
     outcome.find(&fault::VIP_DIFFERENT, text);
 }
@@ -209,7 +213,7 @@ mod tests {
             odd,
             [(
                 State::Warning,
-                "E-VIP-DIFFERENT real servers answer otherwise than the other ones: 192.0.2.13:80".to_owned()
+                "E-VIP-DIFFERENT not every real server answers what most do; another answer comes from: 192.0.2.13:80".to_owned()
             )]
         );
     }
