@@ -5,8 +5,8 @@ mod support;
 use std::fs;
 use std::time::Duration;
 
-use support::{critical, metric, ok, warning};
-use weir_lab::{Clip, Lab, Outcome, Result, wait_until};
+use support::{at_deadline, critical, metric, ok, warning};
+use weir_lab::{Clip, Hostile, Lab, Outcome, Result, wait_until};
 
 fn check_dash(lab: &Lab, arguments: &[&str]) -> Result<Outcome> {
     lab.check("check_dash", arguments)
@@ -153,5 +153,62 @@ fn a_second_look_goes_where_the_manifest_says() -> Result<()> {
     web.write("old.mpd", located)?;
     let seen = check_dash(&lab, &[&web.url("/old.mpd"), "--segments", "none", "--watch", "1"])?;
     assert!(seen.code != Some(2) && !seen.stdout.contains("E-DASH-STALE"), "{seen:#?}");
+    Ok(())
+}
+
+#[test]
+fn hostile_servers_meet_bounds() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["nginx"]) else { return Ok(()) };
+    let run = |url: &str| support::bounded(&lab, "check_dash", &["-t", "2", url]);
+    let hostile = |kind: Hostile| -> Result<Outcome> { run(&lab.hostile(kind)?.url("http", "/live.mpd")) };
+    critical(&hostile(Hostile::EndlessBody)?, &["E-LIMIT"]);
+    for slow in [Hostile::Silent, Hostile::Drip(Duration::from_millis(100))] {
+        let seen = hostile(slow)?;
+        critical(&seen, &["E-SERVER-TIMEOUT", "in stage manifest"]);
+        at_deadline(&seen, 2);
+    }
+    // As much as a manifest may hold: of attributes, of depth, of representations with a long timeline that they share.
+    let web = lab.nginx().start()?;
+    let timeline = "<SegmentTimeline>".to_owned() + &"<S d=\"1\"/>".repeat(140_000) + "</SegmentTimeline>";
+    let many = "<Representation id=\"a\"/>".repeat(900);
+    let set = format!(
+        "<AdaptationSet><SegmentTemplate media=\"$Number$\">{timeline}</SegmentTemplate>{many}</AdaptationSet>"
+    );
+    for (name, text) in [
+        ("attributes.mpd", format!("<MPD {}/>", "a=\"\" ".repeat(700_000))),
+        ("deep.mpd", format!("<MPD>{}", "<a>".repeat(1_000_000))),
+        (
+            "many.mpd",
+            format!(
+                "<MPD type=\"dynamic\" availabilityStartTime=\"2026-01-01T00:00:00Z\"><Period>{set}</Period></MPD>"
+            ),
+        ),
+    ] {
+        web.write(name, text)?;
+        let seen = run(&web.url(&format!("/{name}")))?;
+        assert!(
+            seen.code.is_some_and(|code| code > 0) && seen.stdout.starts_with("DASH "),
+            "{name}: {seen:#?}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn the_live_period_is_the_newest_with_a_segment() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["nginx", "ffmpeg"]) else { return Ok(()) };
+    let dash = lab.dash().start()?;
+    let manifest = fs::read_to_string(dash.web().root().join("live.mpd"))?;
+    // One that is over before it, one that is announced after it.
+    let old = "<Period id=\"old\" start=\"PT0S\"><AdaptationSet><Representation id=\"x\" bandwidth=\"1\">\
+               <SegmentTemplate media=\"old$Number$\" duration=\"1\"/></Representation></AdaptationSet></Period>";
+    let next = old.replace("PT0S", "PT9H").replace("old", "next");
+    let live = manifest.replace("start=\"PT0.0S\"", "start=\"PT0.001S\"");
+    let periods = live
+        .replacen("<Period ", &format!("{old}<Period "), 1)
+        .replace("</Period>\n\t<UTC", &format!("</Period>{next}\n\t<UTC"));
+    dash.web().write("periods.mpd", periods)?;
+    let seen = check_dash(&lab, &["-v", &dash.web().url("/periods.mpd")])?;
+    ok(&seen, &["2 of 2 representations play", "period: 2 of 3"]);
     Ok(())
 }
