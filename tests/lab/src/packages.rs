@@ -65,6 +65,7 @@ pub const NEEDS: &[(&str, &[&str])] = &[
     ("nsd", &["nsd"]),
     ("bind9", &["bind9"]),
     ("delay", &["python3-minimal"]),
+    ("mtr", &["mtr-tiny", "dnsutils"]),
     ("monitoring-plugins", &["monitoring-plugins-basic", "monitoring-plugins-standard"]),
 ];
 

@@ -49,6 +49,7 @@ fn seeds(target: &str) -> Vec<&str> {
         "icy" => vec!["icy", "media"],
         "m3u8" => vec!["hls"],
         "asf" => vec!["mms"], // the headers and packets inside
+        "routing" => vec!["bird", "frr", "gobgp", "exabgp", "dns"],
         same => vec![same],
     }
 }

@@ -57,6 +57,11 @@ impl Host {
         Ok(host)
     }
 
+    /// A lab as it is, with all documentation networks local: for daemons without neighbours.
+    pub fn of(lab: &Lab) -> Self {
+        Self { lab: lab.clone(), release: None }
+    }
+
     /// The same machine with the routing daemons of another release.
     #[must_use]
     pub fn with_release(mut self, root: &ReleaseRoot) -> Self {

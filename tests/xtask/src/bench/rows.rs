@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use weir_lab::anycast::{Bird, Frr, Gobgp, Host, NameServer, NodeNames};
 use weir_lab::{Clip, GstServer, Hls, Icecast, Lab, Source, Squid, Vlc};
 
 use crate::sh;
@@ -31,7 +32,55 @@ pub(crate) struct Platform {
     _source: Source,
     mms: Vlc,
     squid: Squid,
+    node: Node,
     folder: PathBuf,
+}
+
+/// An anycast node with a daemon of each kind, and nobody to announce to.
+struct Node {
+    bird: Bird,
+    frr: Frr,
+    _gobgp: Gobgp,
+    _names: NodeNames,
+}
+
+impl Node {
+    fn start(lab: &Lab) -> Result<Self> {
+        let host = Host::of(lab);
+        let bgp = "router bgp 64511\n bgp router-id 203.0.113.1\n neighbor 192.0.2.9 remote-as 64500\n";
+        let gobgp = "[global.config]\n  as = 64511\n  router-id = \"203.0.113.1\"\n  port = -1\n";
+        Ok(Self {
+            bird: host
+                .bird("router id 203.0.113.1;\nprotocol static { ipv4; route 192.0.2.0/24 blackhole; }\n")?,
+            frr: host.frr(bgp)?,
+            _gobgp: host.gobgp(gobgp)?,
+            _names: host.names(NameServer::Knot, "wix1", &["192.0.2.53"])?,
+        })
+    }
+
+    fn comparisons(&self) -> Vec<Comparison> {
+        let who = "check_anycast -H 192.0.2.53 --identity dns:www.anycast.test --node wix1 --ports 1";
+        let node = "check_anycast_node -H 192.0.2.53 --identity dns:www.anycast.test --node wix1 --daemon";
+        let (bird, frr) = (self.bird.socket().display(), self.frr.folder().display());
+        vec![
+            row("who answers, way and round trip", who, "check_dig -H 192.0.2.53 -l www.anycast.test")
+                .cpu(1.0),
+            row("who answers, way and round trip", who, "mtr -n -r -c 3 192.0.2.53"),
+            row(
+                "node with BIRD, theirs FRR",
+                format!("{node} bird:{bird}"),
+                format!("vtysh --vty_socket {frr} -d bgpd -c exit"),
+            )
+            .cpu(0.2),
+            row(
+                "node with FRR",
+                format!("{node} frr:{frr}"),
+                format!("vtysh --vty_socket {frr} -d bgpd -c exit"),
+            )
+            .cpu(0.2),
+            row("node with GoBGP, which runs the same client", format!("{node} gobgp"), "gobgp -j neighbor"),
+        ]
+    }
 }
 
 /// What Munin's own five plugins for Squid do in one cycle of a node.
@@ -57,6 +106,7 @@ impl Platform {
         fs::write(folder.join("access.log"), log.repeat(LOG_REPEATED))?;
         Ok(Self {
             squid: lab.squid().disk(10).start()?,
+            node: Node::start(lab)?,
             folder,
             rtsp: lab.gst().start()?,
             hls: lab.hls().variants(2).start()?,
@@ -74,7 +124,7 @@ impl Platform {
         let check_rtsp = format!("check_rtsp {rtsp}");
         let check_hls = format!("check_hls {hls}");
         let check_stream = format!("check_http_stream {icecast}");
-        vec![
+        let mut rows = vec![
             row("RTSP", &check_rtsp, format!("ffprobe -rtsp_transport tcp {rtsp}")).cpu(1.0 / 15.0).rss(6.0),
             row(
                 "RTSP, theirs DESCRIBE",
@@ -117,7 +167,9 @@ impl Platform {
             .cpu(0.5),
             row("start-up", "check_rtsp -V", "weir-noop").cpu(1.5),
             row("start-up of a graph", "url=rtsp://192.0.2.1/live stream_ config", "weir-noop").cpu(1.5),
-        ]
+        ];
+        rows.extend(self.node.comparisons());
+        rows
     }
 }
 
