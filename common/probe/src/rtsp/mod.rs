@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use url::Url;
 use weir_contract::{Problem, fault};
+use weir_wire::asf::{Header, Kind, Stream};
 use weir_wire::auth::Credentials;
 use weir_wire::rtp::{Reception, Statistics};
 use weir_wire::rtsp::{Method, RtpInfo, Session, Transport, aggregate_url, base_url, resolve};
@@ -74,11 +75,17 @@ pub struct Track {
 }
 
 impl Track {
-    fn new(media: &Media) -> Self {
+    /// A track of a description, which has an ASF header when it is of Windows Media.
+    fn new(media: &Media, asf: Option<&Header>) -> Self {
+        let stream = asf.and_then(|header| media.asf_stream(header));
+        let resolution = match stream.map(|stream| &stream.kind) {
+            Some(&Kind::Video { width, height, .. }) => Some(sdp::Resolution { width, height }),
+            _ => media.resolution(),
+        };
         Self {
             kind: media.kind.clone(),
-            codec: media.codec().map(str::to_owned),
-            resolution: media.resolution(),
+            codec: stream.map(Stream::codec).or_else(|| media.codec().map(str::to_owned)),
+            resolution,
             frame_rate: media.frame_rate(),
             reception: Reception::new(media.clock_rate()),
             bye: false,
@@ -215,7 +222,8 @@ impl Client<'_> {
         if media.is_empty() {
             return Err(unreadable(&"it names no audio or video"));
         }
-        self.tracks = media.iter().map(|m| Track::new(m)).collect();
+        let asf = description.asf_header();
+        self.tracks = media.iter().map(|m| Track::new(m, asf.as_ref())).collect();
         let result = self.play(options, &description, &media, &base, seen).await;
         seen.tracks = std::mem::take(&mut self.tracks);
         result

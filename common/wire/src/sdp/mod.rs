@@ -6,6 +6,7 @@
 mod audio;
 mod format;
 mod parameter_sets;
+mod windows_media;
 
 use std::fmt;
 
