@@ -229,10 +229,14 @@ fn two_peers_at_one_address_stay_two() -> Result<()> {
     let outcome = check(&lab, &squid, &["-w", "uptime=0:", "--output", "json"])?;
     assert!(outcome.stdout.contains("next_icp_acked"), "{}", outcome.stdout);
     assert!(outcome.stdout.contains("silent_icp_acked"), "{}", outcome.stdout);
-    let outcome = check(&lab, &squid, &["-w", "uptime=0:"])?;
-    assert_eq!(outcome.code, Some(1), "{}", outcome.stdout);
-    assert!(outcome.stdout.contains("sibling silent (127.0.0.1:"), "{}", outcome.stdout);
-    assert!(!outcome.stdout.contains("sibling next"), "{}", outcome.stdout);
+    // Squid takes its time until it holds a silent peer for dead.
+    let mut said = String::new();
+    let found = weir_lab::wait_until("the dead sibling", std::time::Duration::from_secs(15), || {
+        let _ = visit(&squid, &paths("n", 5));
+        said = check(&lab, &squid, &["-w", "uptime=0:"]).map(|outcome| outcome.stdout).unwrap_or_default();
+        said.starts_with("SQUID WARNING") && said.contains("sibling silent (127.0.0.1:")
+    });
+    assert!(found.is_ok() && !said.contains("sibling next"), "{said}");
     Ok(())
 }
 
@@ -269,15 +273,18 @@ fn exhausted_descriptors_and_a_full_disk_cache_are_found() -> Result<()> {
         .descriptors(256)
         .with("maximum_object_size 1 MB\ncache_swap_low 100\ncache_swap_high 100\nmaximum_object_size_in_memory 1 KB")
         .start()?;
-    squid.visit("www.example", &["/c/big", "/c/1", "/c/2"])?;
+    squid.visit("www.example", &["/c/big"])?;
     // Idle clients hold descriptors.
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], squid.port()));
     let clients: Vec<_> = (0..130).map(|_| lab.connect(address)).collect::<Result<_>>()?;
     let wish = ["-w", "uptime=0:", "-c", "fds=60", "-c", "swap_used=50"];
-    let outcome = check(&lab, &squid, &wish)?;
-    assert_eq!(outcome.code, Some(2), "{}", outcome.stdout);
-    assert!(outcome.stdout.contains("E-SQUID-FDS"), "{}", outcome.stdout);
-    assert!(outcome.stdout.contains("E-SQUID-DISK"), "{}", outcome.stdout);
+    // Squid accepts clients and writes objects in its own time.
+    let mut said = String::new();
+    let found = weir_lab::wait_until("both findings", std::time::Duration::from_secs(15), || {
+        said = check(&lab, &squid, &wish).map(|outcome| outcome.stdout).unwrap_or_default();
+        said.starts_with("SQUID CRITICAL") && said.contains("E-SQUID-FDS") && said.contains("E-SQUID-DISK")
+    });
+    assert!(found.is_ok(), "{said}");
     drop(clients);
     Ok(())
 }
