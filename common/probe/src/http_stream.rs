@@ -29,6 +29,8 @@ const READ: usize = 16 * 1024;
 const BURST_PAUSE: Duration = Duration::from_millis(150);
 /// ... or after this time.
 const BURST_TIME: Duration = Duration::from_secs(1);
+/// After the burst reads rest so long: a wake-up costs more than what it reads. Pauses are told no finer than this.
+const REST: Duration = Duration::from_millis(250);
 /// A bit rate takes this long to show.
 const BITRATE_TIME: Duration = Duration::from_millis(500);
 /// Kept back from the deadline for the verdict.
@@ -308,6 +310,10 @@ async fn listen_body(
                 };
                 now = probe.deadline.elapsed();
                 more = if read == 0 { ear.server_closed()? } else { ear.take(&buffer[..read], now)? };
+                let past_burst = ear.heard.first_media.is_some_and(|first| now >= first + BURST_TIME);
+                if more && past_burst && read < READ {
+                    probe.pause(REST.min(until.saturating_sub(now))).await;
+                }
             }
             Ok(())
         })
