@@ -281,3 +281,13 @@ fn the_scheme_chooses_this_check_and_its_graphs() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn check_rtsp_names_the_codecs_of_windows_media() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
+    let server = lab.wms_rtsp()?;
+    let expected = ["--expect-codec", "WMV2,WMA2", "--expect-tracks", "video,audio"];
+    let seen = lab.check("check_rtsp", &[&expected[..], &[&server.url("rtsp", "/live")]].concat())?;
+    ok(&seen, &["WMA2 + WMV2 320x180", "loss 0.0 %", "over TCP"]);
+    Ok(())
+}

@@ -55,6 +55,7 @@ mod squid;
 mod status_dat;
 mod uml;
 mod vlc;
+mod wms_rtsp;
 
 pub use anyhow::Result;
 pub use asf_stream::AsfStream;

@@ -215,16 +215,16 @@ impl std::ops::Deref for Mmst {
 }
 
 /// The clip, cut into what MMST sends.
-struct Asf {
+pub(crate) struct Asf {
     /// Header Object and the beginning of the Data Object.
-    header: Vec<u8>,
-    packets: Vec<Vec<u8>>,
-    packet_size: usize,
+    pub(crate) header: Vec<u8>,
+    pub(crate) packets: Vec<Vec<u8>>,
+    pub(crate) packet_size: usize,
     duration: f64,
 }
 
 impl Asf {
-    fn read(live: bool) -> Result<Self> {
+    pub(crate) fn read(live: bool) -> Result<Self> {
         let mut bytes = fs::read(Clip::Wmv.path()?)?;
         let header = usize::try_from(number(&bytes, 16)?)?;
         let properties = *b"\xa1\xdc\xab\x8c\x47\xa9\xcf\x11\x8e\xe4\x00\xc0\x0c\x20\x53\x65";
@@ -251,7 +251,7 @@ fn number(bytes: &[u8], at: usize) -> Result<u64> {
 
 /// When an ASF packet shall be sent. ffmpeg writes two bytes of error correction, and says in the length flags which of the
 /// optional fields stand before the time: bits 1 and 2 sequence, 3 and 4 padding, 5 and 6 packet length.
-fn send_time(packet: &[u8]) -> Duration {
+pub(crate) fn send_time(packet: &[u8]) -> Duration {
     let size = |code: u8| [0, 1, 2, 4][usize::from(code & 3)];
     let flags = packet.get(3).copied().unwrap_or(0);
     let at = 5 + size(flags >> 1) + size(flags >> 3) + size(flags >> 5);
@@ -260,7 +260,7 @@ fn send_time(packet: &[u8]) -> Duration {
 }
 
 /// Whether a packet has one payload only: in the clip these are all of the picture.
-fn is_picture_only(packet: &[u8]) -> bool {
+pub(crate) fn is_picture_only(packet: &[u8]) -> bool {
     packet.get(3).is_some_and(|flags| flags & 1 == 0)
 }
 
