@@ -114,11 +114,18 @@ fn what_is_missing_or_no_media_is_named() -> Result<()> {
     };
     ok(&vod(&manifest)?, &["2 of 2"]);
 
-    // Bases from every level, an absolute one among them, and a redirect before it all.
+    // Bases from two levels, an absolute one among them; nothing is beside the manifest.
+    for file in fs::read_dir(web.root())? {
+        let file = file?;
+        if file.path().extension().is_some_and(|extension| extension == "m4s") {
+            web.write(&format!("else/where/{}", file.file_name().display()), fs::read(file.path())?)?;
+        }
+    }
     let based = manifest
-        .replace("<Period ", &format!("<BaseURL>{}</BaseURL><Period ", web.url("/elsewhere/")))
-        .replace("<SegmentTemplate", "<BaseURL>../</BaseURL><SegmentTemplate");
-    ok(&vod(&based)?, &["2 of 2"]);
+        .replacen("<Period ", &format!("<BaseURL>{}</BaseURL><Period ", web.url("/else/")), 1)
+        .replace("<SegmentTemplate", "<BaseURL>where/</BaseURL><SegmentTemplate");
+    web.write("sub/based.mpd", based)?;
+    ok(&check_dash(&lab, &[&web.url("/sub/based.mpd"), "--vod"])?, &["2 of 2"]);
 
     web.write("page.m4s", "<!doctype html><title>Not found</title>")?;
     let paged = manifest.replacen(
@@ -149,9 +156,9 @@ fn a_second_look_goes_where_the_manifest_says() -> Result<()> {
     let manifest = fs::read_to_string(web.root().join("live.mpd"))?;
     // An old copy, which leads to the one that advances.
     let located = manifest.replace("<Period ", "<Location>live.mpd</Location><Period ");
-    std::thread::sleep(Duration::from_secs(4));
+    std::thread::sleep(Duration::from_secs(7));
     web.write("old.mpd", located)?;
-    let seen = check_dash(&lab, &[&web.url("/old.mpd"), "--segments", "none", "--watch", "1"])?;
+    let seen = check_dash(&lab, &[&web.url("/old.mpd"), "--segments", "none"])?;
     assert!(seen.code != Some(2) && !seen.stdout.contains("E-DASH-STALE"), "{seen:#?}");
     Ok(())
 }
