@@ -64,6 +64,7 @@ fn a_stalled_encoder_over_http_is_critical() -> Result<()> {
     let url = ffmpeg.url().to_owned();
     let seen = std::thread::scope(|scope| {
         let check = scope.spawn(|| mms(&lab, &["--watch", "6", "-t", "20", &url]));
+        ffmpeg.until_log("Output #0")?; // its client has come
         std::thread::sleep(Duration::from_secs(2));
         ffmpeg.pause()?;
         check.join().expect("no panic")
@@ -79,6 +80,7 @@ fn an_encoder_that_dies_is_critical() -> Result<()> {
     let url = ffmpeg.url().to_owned();
     let seen = std::thread::scope(|scope| {
         let check = scope.spawn(|| mms(&lab, &["--watch", "8", "-t", "20", &url]));
+        ffmpeg.until_log("Output #0")?; // its client has come
         std::thread::sleep(Duration::from_secs(2));
         ffmpeg.kill()?;
         check.join().expect("no panic")
