@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use serde_json::Value;
 use weir_contract::{Problem, fault};
 use weir_probe::Deadline;
-use weir_wire::bgp::{Condition, Prefix, gobgp};
+use weir_wire::bgp::{Condition, Path, Prefix, gobgp};
 
 use super::{Announcement, Export, SESSIONS_MAX, View};
 
@@ -57,20 +57,22 @@ pub(super) fn announcement(api: &str, deadline: &Deadline, prefix: Prefix) -> Re
     let mut sessions = gobgp::sessions(&ask(api, deadline, &["neighbor"])?);
     sessions.retain(|session| session.carries(prefix.address()));
     for session in sessions.into_iter().take(SESSIONS_MAX) {
-        // `adj-out` lists the prefix also while the session is down.
-        let sent = session.established && {
-            let table = ask(api, deadline, &["neighbor", &session.name, "adj-out", "-a", family(prefix)])?;
-            gobgp::paths(&table, "").iter().any(|path| path.prefix == prefix)
+        // `adj-out` lists the prefix also while the session is down, so a session that is down need not be asked.
+        let table = if session.established {
+            ask(api, deadline, &["neighbor", &session.name, "adj-out", "-a", family(prefix)])?
+        } else {
+            Value::Null
         };
+        let own: Vec<Path> =
+            gobgp::paths(&table, "").into_iter().filter(|path| path.prefix == prefix).collect();
         if session.restarting {
             announcement.stale.push(format!("routes of {}", session.name));
         }
-        announcement.exports.push(Export { session, sent });
+        if own.iter().any(|path| path.condition == Condition::Stale) {
+            announcement.stale.push(format!("{prefix} towards {}", session.name));
+        }
+        announcement.exports.push(Export { sent: !own.is_empty(), session });
     }
-    let table = ask(api, deadline, &["global", "rib", &prefix.to_string(), "-a", family(prefix)])?;
-    let stale =
-        gobgp::paths(&table, "this router").into_iter().filter(|path| path.condition == Condition::Stale);
-    announcement.stale.extend(stale.map(|path| format!("{} by {}", path.prefix, path.from)));
     Ok(announcement)
 }
 
