@@ -124,6 +124,39 @@ fn ratios_are_true(lab: &Lab, squid: SquidBuilder) -> Result<()> {
 }
 
 #[test]
+fn a_forward_proxy_s_ratios_are_those_of_its_access_log() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["namespace", "squid", "nginx"]) else { return Ok(()) };
+    let nginx = origin(&lab)?;
+    // What is never kept is larger, so that no ratio can pass for the other.
+    for path in paths("n", 20) {
+        nginx.write(&path, "n".repeat(300_000))?;
+    }
+    let squid = lab.squid().start()?;
+    let wish = ["--window", "last", "-w", "uptime=0:"];
+    let first = check(&lab, &squid, &wish)?;
+    assert_eq!(first.code, Some(0), "{}", first.stdout);
+    // 20 misses, 60 hits, 20 misses that are never kept.
+    for kind in ["c", "c", "n", "c", "c"] {
+        let urls: Vec<_> =
+            paths(kind, 20).iter().map(|path| format!("http://127.0.0.1:{}{path}", nginx.port())).collect();
+        squid.forward(&urls.iter().map(String::as_str).collect::<Vec<_>>())?;
+    }
+    let second = check(&lab, &squid, &wish)?;
+    assert_eq!(second.code, Some(0), "{}", second.stdout);
+    let (hits, bytes, requests) = from_log(&squid);
+    assert_eq!((hits, requests), (60.0, 100.0));
+    // 60 of 140 answers' worth of 100 kB.
+    assert!((bytes - 100.0 * 60.0 / 140.0).abs() < 0.1, "{bytes}");
+    for (label, logged) in [("hit_ratio", hits), ("byte_hit_share", bytes), ("byte_hit_ratio", bytes)] {
+        assert!((metric(&second, label) - logged).abs() < 0.1, "{label}, {logged}: {}", second.stdout);
+    }
+    // As a proxy: each miss went straight to the host of its URL, and no peer had a part in it.
+    let log = fs::read_to_string(squid.file("access.log"))?;
+    assert_eq!(log.matches(" HIER_DIRECT/127.0.0.1 ").count(), 40, "{log}");
+    Ok(())
+}
+
+#[test]
 fn too_little_traffic_is_not_judged() -> Result<()> {
     let Some(lab) = Lab::for_test(&["namespace", "squid", "nginx"]) else { return Ok(()) };
     let nginx = origin(&lab)?;

@@ -211,6 +211,18 @@ impl Squid {
         run(&mut curl).map(drop)
     }
 
+    /// Asks the proxy port for each of these absolute URLs, in order over one connection; bodies are thrown away.
+    pub fn forward(&self, urls: &[&str]) -> Result<()> {
+        let mut curl = self.lab.command("curl");
+        let proxy = format!("http://127.0.0.1:{}", self.port);
+        // No environment shall lead past the proxy.
+        curl.args(["-sS", "--max-time", "20", "--noproxy", "", "--proxy", &proxy]);
+        for url in urls {
+            curl.args(["-o", "/dev/null", url]);
+        }
+        run(&mut curl).map(drop)
+    }
+
     /// A page of the cache manager, as it comes.
     pub fn manager(&self, page: &str) -> Result<String> {
         let url = format!("http://127.0.0.1:{}/squid-internal-mgr/{page}", self.port);
