@@ -176,7 +176,7 @@ fn hostile_servers_meet_bounds() -> Result<()> {
     }
     // As much as a manifest may hold: of attributes, of depth, of representations with a long timeline that they share.
     let web = lab.nginx().start()?;
-    let timeline = "<SegmentTimeline>".to_owned() + &"<S d=\"1\"/>".repeat(140_000) + "</SegmentTimeline>";
+    let timeline = "<SegmentTimeline>".to_owned() + &"<S d=\"1\"/>".repeat(130_000) + "</SegmentTimeline>";
     let many = "<Representation id=\"a\"/>".repeat(900);
     let set = format!(
         "<AdaptationSet><SegmentTemplate media=\"$Number$\">{timeline}</SegmentTemplate>{many}</AdaptationSet>"

@@ -28,8 +28,8 @@ pub const MAX_MPD: usize = 4 << 20;
 pub const MAX_PERIODS: usize = 256;
 /// The most representations of all periods.
 pub const MAX_REPRESENTATIONS: usize = 1000;
-/// The most `S` elements of all timelines; as structs they take 5 MB.
-pub const MAX_RUNS: usize = 150_000;
+/// The most `S` elements of all timelines; as structs they take 4 MB, a power of two so that their list does not grow beyond.
+pub const MAX_RUNS: usize = 1 << 17;
 /// The most segments of all lists.
 pub const MAX_LIST: usize = 32_768;
 /// The longest URI, expanded templates too.

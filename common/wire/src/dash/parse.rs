@@ -351,7 +351,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn timeline(&mut self) -> Result<Rc<[Run]>, DashError> {
+    fn timeline(&mut self) -> Result<Rc<Vec<Run>>, DashError> {
         let mut runs: Vec<Run> = Vec::new();
         self.children(|parser, child| {
             if child.local_name().as_ref() != "S" {
@@ -388,7 +388,7 @@ impl<'a> Parser<'a> {
             runs.push(Run { start, duration, count });
             parser.skip()
         })?;
-        Ok(runs.into())
+        Ok(Rc::new(runs))
     }
 
     /// What only the whole manifest tells: where periods end.

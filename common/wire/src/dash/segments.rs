@@ -55,7 +55,7 @@ pub struct Segments {
     /// So many seconds before its end a segment can be asked for; may be infinite.
     pub availability_time_offset: f64,
     /// Their times, one by one.
-    pub timeline: Option<Rc<[Run]>>,
+    pub timeline: Option<Rc<Vec<Run>>>,
     /// The initialization segment; a template in the form [`Form::Template`].
     pub initialization: Option<Resource>,
     /// The template of their URIs.
