@@ -30,6 +30,8 @@ pub const MAX_PERIODS: usize = 256;
 pub const MAX_REPRESENTATIONS: usize = 1000;
 /// The most `S` elements of all timelines; as structs they take 4 MB, a power of two so that their list does not grow beyond.
 pub const MAX_RUNS: usize = 1 << 17;
+/// The most elements within each other, in what is passed over.
+pub const MAX_DEPTH: usize = 64;
 /// The most segments of all lists.
 pub const MAX_LIST: usize = 32_768;
 /// The longest URI, expanded templates too.

@@ -9,8 +9,9 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
 use super::{
-    Clock, DashError, Form, MAX_ENTRIES, MAX_FLAWS, MAX_LIST, MAX_MPD, MAX_PERIODS, MAX_REPRESENTATIONS,
-    MAX_RUNS, MAX_URI, Mpd, Period, Representation, Resource, Run, Segments, parse_duration,
+    Clock, DashError, Form, MAX_DEPTH, MAX_ENTRIES, MAX_FLAWS, MAX_LIST, MAX_MPD, MAX_PERIODS,
+    MAX_REPRESENTATIONS, MAX_RUNS, MAX_URI, Mpd, Period, Representation, Resource, Run, Segments,
+    parse_duration,
 };
 use crate::hls::parse_date_time;
 use crate::text::{entity, excerpt};
@@ -85,10 +86,14 @@ impl<'a> Parser<'a> {
 
     /// To the end of the element just begun, whatever is in it.
     fn skip(&mut self) -> Result<(), DashError> {
-        let mut depth = 1_u64;
+        let mut depth = 1;
         while depth > 0 {
             match self.event()? {
-                Event::Start(_) => depth += 1,
+                Event::Start(_) => {
+                    // The reader remembers every element that is open.
+                    self.room(depth, "elements within each other", MAX_DEPTH)?;
+                    depth += 1;
+                }
                 Event::End(_) => depth -= 1,
                 Event::Eof => return Err(self.ends()),
                 _ => {}
