@@ -86,7 +86,7 @@ pub fn run_check<C: Check>(binary: &'static str) -> ExitCode {
     }
     watchdog(C::SERVICE, &common);
     let mut outcome = C::run(&own, &common);
-    override_states(&mut outcome, &common);
+    common.override_states(&mut outcome);
     if !terminal::speak_first() {
         // The watchdog is printing: let it end the process.
         std::thread::sleep(Duration::from_secs(1));
@@ -146,18 +146,6 @@ fn parse<C: Check>(argv: Vec<OsString>, binary: &'static str) -> Result<Cli<C::A
     Cli::from_arg_matches_mut(&mut matches)
 }
 
-/// Applies `--timeout-state` and `--problem-state`; the more particular option wins.
-fn override_states(outcome: &mut Outcome, common: &Common) {
-    for finding in &mut outcome.findings {
-        if let Some(state) = common.timeout_state.filter(|_| finding.fault.is_timeout()) {
-            finding.state = state;
-        }
-        if let Some((_, state)) = common.problem_state.iter().find(|(f, _)| f.code == finding.fault.code) {
-            finding.state = *state;
-        }
-    }
-}
-
 fn text(outcome: &Outcome, common: &Common) -> String {
     let terminal = std::io::stdout().is_terminal();
     match common.output.unwrap_or(if terminal { Output::Human } else { Output::Nagios }) {
@@ -182,7 +170,7 @@ fn watchdog(service: &'static str, common: &Common) {
         }
         let text_ = format!("still busy after {:.1} s", common.timeout.as_secs_f64());
         let mut outcome = Outcome::failed(service, "", Problem::new(&fault::CHECK_TIMEOUT, text_));
-        override_states(&mut outcome, &common);
+        common.override_states(&mut outcome);
         terminal::say(&text(&outcome, &common));
         #[allow(clippy::exit, reason = "the main thread cannot be interrupted")]
         std::process::exit(i32::from(outcome.state().exit_code()));

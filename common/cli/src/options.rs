@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
-use weir_contract::{Fault, Problem, State, fault};
+use weir_contract::{Fault, Outcome, Problem, State, fault};
 
 /// What every check understands.
 #[derive(Args, Clone, Debug)]
@@ -43,6 +43,18 @@ pub struct Common {
 }
 
 impl Common {
+    /// Applies `--timeout-state` and `--problem-state`; the more particular option wins.
+    pub fn override_states(&self, outcome: &mut Outcome) {
+        for finding in &mut outcome.findings {
+            if let Some(state) = self.timeout_state.filter(|_| finding.fault.is_timeout()) {
+                finding.state = state;
+            }
+            if let Some((_, state)) = self.problem_state.iter().find(|(f, _)| f.code == finding.fault.code) {
+                finding.state = *state;
+            }
+        }
+    }
+
     /// Whether anybody will see a transcript.
     pub const fn wants_transcript(&self) -> bool {
         self.verbosity >= 3

@@ -119,7 +119,10 @@ impl Channel {
             Watcher::Playlist(args) => (PlaylistCheck::SERVICE, playlist::check(args, &self.common).await),
             Watcher::Mms(args) => (Mms::SERVICE, mms::check(args, args.probe(&self.common)).await),
         };
-        result.unwrap_or_else(|problem| Outcome::failed(service, self.url.as_str(), problem))
+        let mut outcome =
+            result.unwrap_or_else(|problem| Outcome::failed(service, self.url.as_str(), problem));
+        self.common.override_states(&mut outcome);
+        outcome
     }
 
     /// Whether its check measures `field`.

@@ -24,3 +24,13 @@ fn one_of_two_urls_is_enough_when_the_quorum_says_so() {
     assert!(enough.stdout.contains("url1 rtsp://127.0.0.1:9/x: 127.0.0.1:9 refuses"), "{}", enough.stdout);
     assert!(enough.stdout.contains(" url2_first_media=0"), "{}", enough.stdout);
 }
+
+#[test]
+fn the_state_of_a_fault_is_the_operator_s_choice_for_one_url_too() {
+    let Some(lab) = Lab::for_test(&[]) else { return };
+    let dead = "rtsp://127.0.0.1:9/x";
+    let check = |arguments: &[&str]| lab.check("check_stream", arguments).expect("runs");
+    assert_eq!(check(&[dead]).code, Some(2));
+    let quiet = check(&[dead, "--options", "--problem-state E-TCP-REFUSED=warning"]);
+    assert_eq!(quiet.code, Some(1), "{}", quiet.stdout);
+}
