@@ -1,17 +1,20 @@
 //! Channels: a name, a URL, and the options of the check that fits the URL. One line in one file adds one.
 
+use std::fmt;
 use std::path::Path;
+use std::pin::Pin;
 
-use weir_cli::{Check, Common, parse_options};
+use weir_cli::{Common, parse_options};
 use weir_contract::text::redact;
 use weir_contract::{Field, Outcome, Problem, Thresholds, fault};
 
-use crate::dash::{self, Dash, DashArgs};
-use crate::hls::{self, Hls, HlsArgs};
-use crate::http_stream::{self, HttpStream, StreamArgs};
-use crate::mms::{self, Mms, MmsArgs};
-use crate::playlist::{self, PlaylistArgs, PlaylistCheck, is_playlist};
-use crate::rtsp::{self, Rtsp, RtspArgs};
+use crate::common::{StreamCheck, outcome};
+use crate::dash::Dash;
+use crate::hls::Hls;
+use crate::http_stream::HttpStream;
+use crate::mms::Mms;
+use crate::playlist::{PlaylistCheck, is_playlist};
+use crate::rtsp::Rtsp;
 
 /// Where channels are listed unless something else is said.
 pub const CHANNELS_FILE: &str = "/etc/weir/channels";
@@ -28,19 +31,50 @@ pub struct Channel {
     pub name: String,
     /// Its URL, without credentials.
     pub url: String,
-    watcher: Watcher,
+    watcher: Box<dyn Watcher>,
     common: Common,
 }
 
-/// The check that fits the URL, with its options.
+/// A check and its options, whichever it is.
+trait Watcher: fmt::Debug {
+    fn check<'a>(&'a self, common: &'a Common) -> Pin<Box<dyn Future<Output = Outcome> + 'a>>;
+    fn thresholds(&self) -> Vec<(&'static Field, Thresholds)>;
+}
+
+/// The options of the check `C`.
 #[derive(Debug)]
-enum Watcher {
-    Rtsp(Box<RtspArgs>),
-    Http(Box<StreamArgs>),
-    Hls(Box<HlsArgs>),
-    Dash(Box<DashArgs>),
-    Playlist(Box<PlaylistArgs>),
-    Mms(Box<MmsArgs>),
+struct By<C: StreamCheck>(C::Args);
+
+impl<C: StreamCheck + fmt::Debug> Watcher for By<C> {
+    fn check<'a>(&'a self, common: &'a Common) -> Pin<Box<dyn Future<Output = Outcome> + 'a>> {
+        Box::pin(outcome::<C>(&self.0, common))
+    }
+
+    fn thresholds(&self) -> Vec<(&'static Field, Thresholds)> {
+        C::thresholds(&self.0)
+    }
+}
+
+/// Reads the words of a command line as options of one check.
+type Reader = fn(&[String]) -> Result<(Box<dyn Watcher>, Common), Problem>;
+
+fn by<C: StreamCheck + fmt::Debug + 'static>(
+    words: &[String],
+) -> Result<(Box<dyn Watcher>, Common), Problem> {
+    parse_options::<C>(words).map(|(args, common)| (Box::new(By::<C>(args)) as Box<dyn Watcher>, common))
+}
+
+/// The check that fits a URL.
+fn reader(scheme: &str, url: &str) -> Option<Reader> {
+    Some(match scheme {
+        "rtsp" | "rtsps" => by::<Rtsp>,
+        "mms" | "mmst" | "mmsh" => by::<Mms>,
+        "http" | "https" if ends_in(url, "m3u8") => by::<Hls>,
+        "http" | "https" if ends_in(url, "mpd") => by::<Dash>,
+        "http" | "https" if is_playlist(url) => by::<PlaylistCheck>,
+        "http" | "https" => by::<HttpStream>,
+        _ => return None,
+    })
 }
 
 impl Channel {
@@ -53,30 +87,11 @@ impl Channel {
         let Some(url) = words.first() else { return Err(wrong("its URL is missing".to_owned())) };
         let (scheme, _) =
             url.split_once("://").ok_or_else(|| wrong(format!("`{}` is no URL", redact(url))))?;
-        let (watcher, common) = match scheme {
-            "rtsp" | "rtsps" => {
-                parse_options::<Rtsp>(words).map(|(args, common)| (Watcher::Rtsp(Box::new(args)), common))
-            }
-            "mms" | "mmst" | "mmsh" => {
-                parse_options::<Mms>(words).map(|(args, common)| (Watcher::Mms(Box::new(args)), common))
-            }
-            "http" | "https" if ends_in(url, "m3u8") => {
-                parse_options::<Hls>(words).map(|(args, common)| (Watcher::Hls(Box::new(args)), common))
-            }
-            "http" | "https" if ends_in(url, "mpd") => {
-                parse_options::<Dash>(words).map(|(args, common)| (Watcher::Dash(Box::new(args)), common))
-            }
-            "http" | "https" if is_playlist(url) => parse_options::<PlaylistCheck>(words)
-                .map(|(args, common)| (Watcher::Playlist(Box::new(args)), common)),
-            "http" | "https" => parse_options::<HttpStream>(words)
-                .map(|(args, common)| (Watcher::Http(Box::new(args)), common)),
-            _ => {
-                let known = SCHEMES.join(", ");
-                return Err(wrong(format!("nobody here speaks {scheme}: use one of {known}")));
-            }
-        }
-        .map_err(|problem| wrong(problem.text))?;
-        Ok(Self::watched(name, words, watcher, common))
+        let Some(reader) = reader(scheme, url) else {
+            let known = SCHEMES.join(", ");
+            return Err(wrong(format!("nobody here speaks {scheme}: use one of {known}")));
+        };
+        Self::read(name, words, reader).map_err(|problem| wrong(problem.text))
     }
 
     /// A channel that was seen to be HLS, whatever its URL says.
@@ -84,8 +99,7 @@ impl Channel {
     /// # Errors
     /// E-USAGE.
     pub fn hls(name: &str, words: &[String]) -> Result<Self, Problem> {
-        let (args, common) = parse_options::<Hls>(words)?;
-        Ok(Self::watched(name, words, Watcher::Hls(Box::new(args)), common))
+        Self::read(name, words, by::<Hls>)
     }
 
     /// A channel that was seen to be DASH, whatever its URL says.
@@ -93,13 +107,13 @@ impl Channel {
     /// # Errors
     /// E-USAGE.
     pub fn dash(name: &str, words: &[String]) -> Result<Self, Problem> {
-        let (args, common) = parse_options::<Dash>(words)?;
-        Ok(Self::watched(name, words, Watcher::Dash(Box::new(args)), common))
+        Self::read(name, words, by::<Dash>)
     }
 
-    fn watched(name: &str, words: &[String], watcher: Watcher, common: Common) -> Self {
+    fn read(name: &str, words: &[String], reader: Reader) -> Result<Self, Problem> {
+        let (watcher, common) = reader(words)?;
         let url = words.first().map(|url| redact(url).into_owned()).unwrap_or_default();
-        Self { name: name.to_owned(), url, watcher, common }
+        Ok(Self { name: name.to_owned(), url, watcher, common })
     }
 
     /// Whether a check here speaks this scheme.
@@ -109,43 +123,20 @@ impl Channel {
 
     /// Looks at the channel as its check would.
     pub async fn check(&self) -> Outcome {
-        let (service, result) = match &self.watcher {
-            Watcher::Rtsp(args) => (Rtsp::SERVICE, rtsp::check(args, args.probe(&self.common)).await),
-            Watcher::Http(args) => {
-                (HttpStream::SERVICE, http_stream::check(args, args.probe(&self.common)).await)
-            }
-            Watcher::Hls(args) => (Hls::SERVICE, hls::check(args, args.probe(&self.common)).await),
-            Watcher::Dash(args) => (Dash::SERVICE, dash::check(args, args.probe(&self.common)).await),
-            Watcher::Playlist(args) => (PlaylistCheck::SERVICE, playlist::check(args, &self.common).await),
-            Watcher::Mms(args) => (Mms::SERVICE, mms::check(args, args.probe(&self.common)).await),
-        };
-        let mut outcome =
-            result.unwrap_or_else(|problem| Outcome::failed(service, self.url.as_str(), problem));
+        let mut outcome = self.watcher.check(&self.common).await;
         self.common.override_states(&mut outcome);
         outcome
     }
 
     /// Whether its check measures `field`.
     pub fn measures(&self, field: &'static Field) -> bool {
-        self.table().iter().any(|(own, _)| own.id == field.id)
+        self.watcher.thresholds().iter().any(|(own, _)| own.id == field.id)
     }
 
     /// What its options ask of `field`.
     pub fn thresholds(&self, field: &'static Field) -> Thresholds {
-        let own = self.table().into_iter().find(|(own, _)| own.id == field.id);
+        let own = self.watcher.thresholds().into_iter().find(|(own, _)| own.id == field.id);
         own.map(|(_, thresholds)| thresholds).unwrap_or_default()
-    }
-
-    /// What its check measures, and what its options ask of that.
-    fn table(&self) -> Vec<(&'static Field, Thresholds)> {
-        match &self.watcher {
-            Watcher::Rtsp(args) => Rtsp::thresholds(args),
-            Watcher::Http(args) => HttpStream::thresholds(args),
-            Watcher::Hls(args) => Hls::thresholds(args),
-            Watcher::Dash(args) => Dash::thresholds(args),
-            Watcher::Playlist(args) => PlaylistCheck::thresholds(args),
-            Watcher::Mms(args) => Mms::thresholds(args),
-        }
     }
 }
 
@@ -251,11 +242,14 @@ mod tests {
         for scheme in SCHEMES {
             Channel::new("a", &[format!("{scheme}://h.example.net/x")]).expect(scheme);
         }
-        for (path, service) in
-            [("a.M3U8?b", "Hls"), ("a.mpd", "Dash"), ("a.asx#b", "Playlist"), ("a.mp3", "Http")]
-        {
+        for (path, args) in [
+            ("a.M3U8?b", "By(HlsArgs"),
+            ("a.mpd", "By(DashArgs"),
+            ("a.asx#b", "By(PlaylistArgs"),
+            ("a.mp3", "By(StreamArgs"),
+        ] {
             let channel = Channel::new("a", &[format!("http://h.example.net/{path}")]).expect(path);
-            assert!(format!("{:?}", channel.watcher).starts_with(service), "{path}");
+            assert!(format!("{:?}", channel.watcher).starts_with(args), "{path}");
         }
     }
 

@@ -1,14 +1,15 @@
 //! `check_http_stream`: progressive HTTP, Icecast and SHOUTcast.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
-use weir_cli::{Check, Common, Credentials, Limits, NetArgs, UrlArg, seconds};
+use weir_cli::{Check, Common, seconds};
 use weir_contract::{Field, Outcome, Problem, Range, Sample, State, Thresholds, Unit, Value, fault};
+use weir_probe::Probe;
 use weir_probe::http_stream::{Heard, Listen, listen};
-use weir_probe::{Probe, block_on};
+use weir_wire::auth::Credentials;
 
+use crate::common::{self, HTTP_PORTS, SourceArgs, StreamCheck, StreamLimits};
 use crate::fields::{BITRATE, FIRST_MEDIA, GAP};
 use crate::target::Target;
 
@@ -27,16 +28,12 @@ const LISTEN_MIN: Duration = Duration::from_millis(1500);
 #[derive(Args, Debug)]
 pub struct StreamArgs {
     #[command(flatten)]
-    url: UrlArg,
+    source: SourceArgs,
 
     /// How long to listen after the first byte, as far as -t leaves time for it. What comes in the first second may be the server's
     /// buffer.
     #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = listen_time)]
     listen: Duration,
-
-    /// Critical when less than this many bits per second flow, such as 96000.
-    #[arg(long, value_name = "BITS")]
-    min_bitrate: Option<u32>,
 
     /// Critical unless the media is of this kind: a part of the name that the check prints, such as mpeg, aac, ogg.
     #[arg(long, value_name = "NAME")]
@@ -47,11 +44,7 @@ pub struct StreamArgs {
     expect_title: Option<String>,
 
     #[command(flatten)]
-    limits: Limits,
-    #[command(flatten)]
-    credentials: Credentials,
-    #[command(flatten)]
-    net: NetArgs,
+    limits: StreamLimits,
 }
 
 fn listen_time(text: &str) -> Result<Duration, String> {
@@ -62,16 +55,8 @@ fn listen_time(text: &str) -> Result<Duration, String> {
 }
 
 impl StreamArgs {
-    /// A probe with these options, whose time begins now.
-    pub fn probe(&self, common: &Common) -> Probe {
-        self.net.probe(common)
-    }
-
     fn thresholds(&self, field: &'static Field) -> Thresholds {
         let default = match field.id {
-            "bitrate" => {
-                Thresholds { critical: self.min_bitrate.map(|b| Range::below(f64::from(b))), warning: None }
-            }
             "gap" => Thresholds { warning: Some(Range::above(GAP_WARNING)), critical: None },
             _ => Thresholds::default(),
         };
@@ -106,30 +91,24 @@ impl Check for HttpStream {
     }
 
     fn run(args: &StreamArgs, common: &Common) -> Outcome {
-        let url = args.url.url();
-        block_on(check(args, args.probe(common)))
-            .and_then(|result| result)
-            .unwrap_or_else(|problem| Outcome::failed(SERVICE, url, problem))
+        common::run::<Self>(args, common)
     }
 }
 
-/// Looks at the stream and judges it.
-///
-/// # Errors
-/// Options that cannot be meant, a password file that cannot be read.
-pub async fn check(args: &StreamArgs, probe: Probe) -> Result<Outcome, Problem> {
-    let target = Target::parse(args.url.url(), &["http", "https"])?;
-    let credentials = target.credentials(&args.credentials)?;
-    let options =
-        Listen { time: args.listen, credentials: credentials.as_ref(), user_agent: crate::USER_AGENT };
+impl StreamCheck for HttpStream {
+    fn source(args: &StreamArgs) -> &SourceArgs {
+        &args.source
+    }
 
-    let (target, port) = (&target, target.port(80));
-    let one = async |probe: &Probe, address: SocketAddr| {
-        let mut heard = Heard::default();
-        let problem = listen(probe, &target.url, Some(address), options, &mut heard).await.err();
-        judge(args, target.url.as_str(), &heard, problem)
-    };
-    Ok(target.every_address(SERVICE, probe, port, args.net.addresses, one).await)
+    async fn check(args: &StreamArgs, common: &Common) -> Result<Outcome, Problem> {
+        let look = async |probe: &Probe, address, target: &Target, credentials: Option<&Credentials>| {
+            let options = Listen { time: args.listen, credentials, user_agent: crate::USER_AGENT };
+            let mut heard = Heard::default();
+            let problem = listen(probe, &target.url, Some(address), options, &mut heard).await.err();
+            judge(args, target.url.as_str(), &heard, problem)
+        };
+        args.source.every_address(SERVICE, common, HTTP_PORTS, look).await
+    }
 }
 
 /// Facts to verdict.

@@ -2,6 +2,7 @@
 
 pub mod any;
 pub mod channel;
+pub mod common;
 pub mod dash;
 pub mod fields;
 pub mod graph;

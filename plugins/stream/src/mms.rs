@@ -1,15 +1,16 @@
 //! `check_mms`: Windows Media over MMST and MMSH.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
-use weir_cli::{Check, Common, Credentials, Limits, NetArgs, UrlArg, seconds};
+use weir_cli::{Check, Common, seconds};
 use weir_contract::{Fault, Field, Finding, Outcome, Problem, Range, Sample, State, Thresholds, Unit, fault};
+use weir_probe::Probe;
 use weir_probe::mms::{MMSH_PORT, MMST_PORT, Seen, Watch, watch};
-use weir_probe::{Probe, block_on};
 use weir_wire::asf::{Kind, Stream};
+use weir_wire::auth::Credentials;
 
+use crate::common::{self, ExpectArgs, SourceArgs, StreamCheck, StreamLimits};
 use crate::fields::{BITRATE, FIRST_MEDIA, GAP, LOSS, SPEED, TRACKS};
 use crate::target::Target;
 
@@ -17,8 +18,8 @@ use crate::target::Target;
 const SERVICE: &str = "MMS";
 /// What is measured.
 pub const FIELDS: &[&Field] = &[&FIRST_MEDIA, &BITRATE, &SPEED, &LOSS, &GAP, &TRACKS];
-/// The schemes: either transport, or one of them.
-pub const SCHEMES: &[&str] = &["mms", "mmst", "mmsh"];
+/// The schemes, which are either transport or one of them, and the port that is tried first.
+const PORTS: &[(&str, u16)] = &[("mms", MMST_PORT), ("mmst", MMST_PORT), ("mmsh", MMSH_PORT)];
 /// Windows Media servers send others than their own player to a playlist.
 const USER_AGENT: &str = concat!("NSPlayer/7.0.0.1956 Weir/", env!("CARGO_PKG_VERSION"));
 /// Percent of packets. Over TCP none is lost on the way, and one that an encoder left out at a restart (VLC, when its file begins
@@ -38,7 +39,7 @@ const WATCH_MIN: Duration = Duration::from_millis(2500);
 #[derive(Args, Debug)]
 pub struct MmsArgs {
     #[command(flatten)]
-    url: UrlArg,
+    source: SourceArgs,
 
     /// How long to watch after the first packet. What comes in the first second may be the server's buffer.
     #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = watch_time)]
@@ -48,28 +49,15 @@ pub struct MmsArgs {
     #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = seconds)]
     wait: Duration,
 
-    /// Critical unless the header has these kinds of tracks, such as video,audio; or a number of tracks.
-    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
-    expect_tracks: Vec<String>,
-
-    /// Critical unless a track has this codec, such as WMV3 or WMV3,WMA2.
-    #[arg(long, value_name = "CODECS", value_delimiter = ',')]
-    expect_codec: Vec<String>,
+    #[command(flatten)]
+    expect: ExpectArgs,
 
     /// Critical when the stream is a file that is played from its beginning, or ends.
     #[arg(long)]
     expect_live: bool,
 
-    /// Critical when less than this many bits per second flow, such as 96000.
-    #[arg(long, value_name = "BITS")]
-    min_bitrate: Option<u32>,
-
     #[command(flatten)]
-    limits: Limits,
-    #[command(flatten)]
-    credentials: Credentials,
-    #[command(flatten)]
-    net: NetArgs,
+    limits: StreamLimits,
 }
 
 fn watch_time(text: &str) -> Result<Duration, String> {
@@ -80,16 +68,8 @@ fn watch_time(text: &str) -> Result<Duration, String> {
 }
 
 impl MmsArgs {
-    /// A probe with these options, whose time begins now.
-    pub fn probe(&self, common: &Common) -> Probe {
-        self.net.probe(common)
-    }
-
     fn thresholds(&self, field: &'static Field) -> Thresholds {
         let default = match field.id {
-            "bitrate" => {
-                Thresholds { critical: self.min_bitrate.map(|b| Range::below(f64::from(b))), warning: None }
-            }
             "loss" => Thresholds {
                 warning: Some(Range::above(LOSS_LIMITS.0)),
                 critical: Some(Range::above(LOSS_LIMITS.1)),
@@ -129,33 +109,25 @@ impl Check for Mms {
     }
 
     fn run(args: &MmsArgs, common: &Common) -> Outcome {
-        block_on(check(args, args.probe(common)))
-            .and_then(|result| result)
-            .unwrap_or_else(|problem| Outcome::failed(SERVICE, args.url.url(), problem))
+        common::run::<Self>(args, common)
     }
 }
 
-/// Looks at the stream and judges it.
-///
-/// # Errors
-/// Options that cannot be meant, a password file that cannot be read.
-pub async fn check(args: &MmsArgs, probe: Probe) -> Result<Outcome, Problem> {
-    let target = Target::parse(args.url.url(), SCHEMES)?;
-    let credentials = target.credentials(&args.credentials)?;
-    let options = Watch {
-        time: args.watch,
-        patience: args.wait,
-        credentials: credentials.as_ref(),
-        user_agent: USER_AGENT,
-    };
-    let default = if target.url.scheme() == "mmsh" { MMSH_PORT } else { MMST_PORT };
-    let (target, port) = (&target, target.port(default));
-    let one = async |probe: &Probe, address: SocketAddr| {
-        let mut seen = Seen::default();
-        let problem = watch(probe, &target.url, address, options, &mut seen).await.err();
-        judge(args, target.url.as_str(), &seen, problem)
-    };
-    Ok(target.every_address(SERVICE, probe, port, args.net.addresses, one).await)
+impl StreamCheck for Mms {
+    fn source(args: &MmsArgs) -> &SourceArgs {
+        &args.source
+    }
+
+    async fn check(args: &MmsArgs, common: &Common) -> Result<Outcome, Problem> {
+        let look = async |probe: &Probe, address, target: &Target, credentials: Option<&Credentials>| {
+            let options =
+                Watch { time: args.watch, patience: args.wait, credentials, user_agent: USER_AGENT };
+            let mut seen = Seen::default();
+            let problem = watch(probe, &target.url, address, options, &mut seen).await.err();
+            judge(args, target.url.as_str(), &seen, problem)
+        };
+        args.source.every_address(SERVICE, common, PORTS, look).await
+    }
 }
 
 /// Facts to verdict.
@@ -291,23 +263,10 @@ fn ended_early(seen: &Seen) -> bool {
 /// Whether it is what was expected.
 fn content(outcome: &mut Outcome, args: &MmsArgs, seen: &Seen) {
     let Some(header) = &seen.header else { return };
-    let described = describe(&header.streams);
-    let missing = |expected: &[String], name: fn(&Stream) -> String| {
-        let has =
-            |wanted: &String| header.streams.iter().any(|stream| name(stream).eq_ignore_ascii_case(wanted));
-        expected.iter().filter(|wanted| !has(wanted)).cloned().collect::<Vec<_>>().join(", ")
-    };
-    let tracks = match args.expect_tracks.as_slice() {
-        [count] if count.parse::<usize>().is_ok_and(|count| header.streams.len() >= count) => String::new(),
-        kinds => missing(kinds, |stream| stream.kind_name().to_owned()),
-    };
-    if !tracks.is_empty() {
-        outcome.find(&fault::MMS_TRACKS, format!("expected {tracks}, the header has {described}"));
-    }
-    let codecs = missing(&args.expect_codec, Stream::codec);
-    if !codecs.is_empty() {
-        outcome.find(&fault::CODEC, format!("expected {codecs}, the header has {described}"));
-    }
+    let codecs: Vec<String> = header.streams.iter().map(Stream::codec).collect();
+    let kinds = header.streams.iter().map(Stream::kind_name);
+    let tracks: Vec<_> = kinds.zip(codecs.iter().map(|codec| Some(codec.as_str()))).collect();
+    args.expect.judge(outcome, &tracks, &describe(&header.streams), &fault::MMS_TRACKS);
     if args.expect_live && !seen.live {
         let duration = header.duration.map(|d| format!(" of {}", seconds_of(d))).unwrap_or_default();
         outcome.find(&fault::MMS_FILE, format!("the stream is a file{duration}, not live"));

@@ -1,15 +1,16 @@
 //! `check_rtsp`: does RTP flow, on every track, over time?
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use weir_cli::{Check, Common, Credentials, Limits, NetArgs, UrlArg, seconds};
+use weir_cli::{Check, Common, seconds};
 use weir_contract::{Fault, Field, Finding, Outcome, Problem, Range, Sample, State, Thresholds, Unit, fault};
+use weir_probe::Probe;
 use weir_probe::rtsp::{Delivery, Seen, Track, Watch, watch};
-use weir_probe::{Probe, block_on};
+use weir_wire::auth::Credentials;
 use weir_wire::rtp::Statistics;
 
+use crate::common::{self, ExpectArgs, SourceArgs, StreamCheck, StreamLimits};
 use crate::fields::{BITRATE, FIRST_MEDIA, GAP, JITTER, LOSS, TRACKS};
 use crate::target::Target;
 
@@ -17,8 +18,8 @@ use crate::target::Target;
 const SERVICE: &str = "RTSP";
 /// What is measured.
 pub const FIELDS: &[&Field] = &[&FIRST_MEDIA, &BITRATE, &LOSS, &JITTER, &GAP, &TRACKS];
-/// The ports of rtsp and rtsps.
-const PORTS: [u16; 2] = [554, 322];
+/// The schemes and their ports.
+const PORTS: &[(&str, u16)] = &[("rtsp", 554), ("rtsps", 322)];
 /// Percent of packets; a picture breaks visibly at the first, and for good at the second.
 const LOSS_LIMITS: (f64, f64) = (1.0, 5.0);
 /// A track that has sent nothing for so long at the end of the watch has stopped; cameras at one frame a second have not.
@@ -39,7 +40,7 @@ enum TransportArg {
 #[derive(Args, Debug)]
 pub struct RtspArgs {
     #[command(flatten)]
-    url: UrlArg,
+    source: SourceArgs,
 
     /// How RTP shall come.
     #[arg(long, value_name = "HOW", default_value = "auto")]
@@ -53,37 +54,16 @@ pub struct RtspArgs {
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     wait: Duration,
 
-    /// Critical unless these kinds of tracks are described, such as video,audio; or a number of tracks.
-    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
-    expect_tracks: Vec<String>,
-
-    /// Critical unless a track has this codec, such as H264 or H264,AAC.
-    #[arg(long, value_name = "CODECS", value_delimiter = ',')]
-    expect_codec: Vec<String>,
-
-    /// Critical when less than this many bits per second flow, such as 500000.
-    #[arg(long, value_name = "BITS")]
-    min_bitrate: Option<u32>,
+    #[command(flatten)]
+    expect: ExpectArgs,
 
     #[command(flatten)]
-    limits: Limits,
-    #[command(flatten)]
-    credentials: Credentials,
-    #[command(flatten)]
-    net: NetArgs,
+    limits: StreamLimits,
 }
 
 impl RtspArgs {
-    /// A probe with these options, whose time begins now.
-    pub fn probe(&self, common: &Common) -> Probe {
-        self.net.probe(common)
-    }
-
     fn thresholds(&self, field: &'static Field) -> Thresholds {
         let default = match field.id {
-            "bitrate" => {
-                Thresholds { critical: self.min_bitrate.map(|b| Range::below(f64::from(b))), warning: None }
-            }
             "loss" => Thresholds {
                 warning: Some(Range::above(LOSS_LIMITS.0)),
                 critical: Some(Range::above(LOSS_LIMITS.1)),
@@ -122,38 +102,35 @@ impl Check for Rtsp {
     }
 
     fn run(args: &RtspArgs, common: &Common) -> Outcome {
-        block_on(check(args, args.probe(common)))
-            .and_then(|result| result)
-            .unwrap_or_else(|problem| Outcome::failed(SERVICE, args.url.url(), problem))
+        common::run::<Self>(args, common)
     }
 }
 
-/// Looks at the stream and judges it.
-///
-/// # Errors
-/// Options that cannot be meant, a password file that cannot be read.
-pub async fn check(args: &RtspArgs, probe: Probe) -> Result<Outcome, Problem> {
-    let target = Target::parse(args.url.url(), &["rtsp", "rtsps"])?;
-    let credentials = target.credentials(&args.credentials)?;
-    let delivery = match args.transport {
-        TransportArg::Auto => Delivery::Auto,
-        TransportArg::Tcp => Delivery::Tcp,
-        TransportArg::Udp => Delivery::Udp,
-    };
-    let options = Watch {
-        delivery,
-        time: args.watch,
-        patience: args.wait,
-        credentials: credentials.as_ref(),
-        user_agent: crate::USER_AGENT,
-    };
-    let (target, port) = (&target, target.port(PORTS[usize::from(target.url.scheme() == "rtsps")]));
-    let one = async |probe: &Probe, address: SocketAddr| {
-        let mut seen = Seen::default();
-        let problem = watch(probe, &target.url, address, options, &mut seen).await.err();
-        judge(args, target.url.as_str(), &seen, problem)
-    };
-    Ok(target.every_address(SERVICE, probe, port, args.net.addresses, one).await)
+impl StreamCheck for Rtsp {
+    fn source(args: &RtspArgs) -> &SourceArgs {
+        &args.source
+    }
+
+    async fn check(args: &RtspArgs, common: &Common) -> Result<Outcome, Problem> {
+        let delivery = match args.transport {
+            TransportArg::Auto => Delivery::Auto,
+            TransportArg::Tcp => Delivery::Tcp,
+            TransportArg::Udp => Delivery::Udp,
+        };
+        let look = async |probe: &Probe, address, target: &Target, credentials: Option<&Credentials>| {
+            let options = Watch {
+                delivery,
+                time: args.watch,
+                patience: args.wait,
+                credentials,
+                user_agent: crate::USER_AGENT,
+            };
+            let mut seen = Seen::default();
+            let problem = watch(probe, &target.url, address, options, &mut seen).await.err();
+            judge(args, target.url.as_str(), &seen, problem)
+        };
+        args.source.every_address(SERVICE, common, PORTS, look).await
+    }
 }
 
 /// Facts to verdict.
@@ -248,32 +225,9 @@ fn flow(outcome: &mut Outcome, args: &RtspArgs, seen: &Seen) {
 
 /// Whether the description holds what was expected.
 fn tracks(outcome: &mut Outcome, args: &RtspArgs, seen: &Seen) {
-    let has = |wanted: &String, name: fn(&Track) -> Option<&str>| {
-        // A macro of the host may have been empty.
-        wanted.is_empty() || seen.tracks.iter().filter_map(name).any(|name| name.eq_ignore_ascii_case(wanted))
-    };
-    let described = describe_tracks(seen);
-    match args.expect_tracks.as_slice() {
-        [count] if count.parse::<usize>().is_ok_and(|count| seen.tracks.len() >= count) => {}
-        expected => {
-            let missing: Vec<&str> =
-                expected.iter().filter(|kind| !has(kind, |t| Some(&t.kind))).map(String::as_str).collect();
-            if !missing.is_empty() {
-                let text = format!("expected {}, the description has {described}", missing.join(", "));
-                outcome.find(&fault::RTSP_TRACKS, text);
-            }
-        }
-    }
-    let missing: Vec<&str> = args
-        .expect_codec
-        .iter()
-        .filter(|codec| !has(codec, |t| t.codec.as_deref()))
-        .map(String::as_str)
-        .collect();
-    if !missing.is_empty() {
-        outcome
-            .find(&fault::CODEC, format!("expected {}, the description has {described}", missing.join(", ")));
-    }
+    let tracks: Vec<_> =
+        seen.tracks.iter().map(|track| (track.kind.as_str(), track.codec.as_deref())).collect();
+    args.expect.judge(outcome, &tracks, &describe_tracks(seen), &fault::RTSP_TRACKS);
 }
 
 /// The facts as numbers.

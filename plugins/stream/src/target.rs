@@ -82,11 +82,6 @@ impl Target {
     pub fn host(&self) -> &str {
         self.url.host_str().unwrap_or_default()
     }
-
-    /// The port, or `default`.
-    pub fn port(&self, default: u16) -> u16 {
-        self.url.port_or_known_default().unwrap_or(default)
-    }
 }
 
 #[cfg(test)]
@@ -100,7 +95,7 @@ mod tests {
         assert_eq!(target.url.as_str(), "rtsp://live.example.net:8554/a?b=c");
         let credentials = Credentials { user: "us@er".to_owned(), password: "p/w".to_owned() };
         assert_eq!(target.credentials, Some(credentials));
-        assert_eq!((target.host(), target.port(554)), ("live.example.net", 8554));
+        assert_eq!(target.host(), "live.example.net");
     }
 
     #[test]

@@ -190,7 +190,7 @@ fn limits_and_expectations_are_judged() -> Result<()> {
     let seen = together(options, |own| mms(&lab, &[WATCH, &[url.as_str()], own].concat()))?;
     critical(&seen[0], &["E-MMS-TRACKS", "expected 3"]);
     critical(&seen[1], &["E-MMS-TRACKS", "expected data"]);
-    critical(&seen[2], &["E-CODEC", "expected WMV3, the header has WMV2 320x180 + WMA2"]);
+    critical(&seen[2], &["E-CODEC", "expected WMV3, the stream has WMV2 320x180 + WMA2"]);
     critical(&seen[3], &["E-BITRATE", "expected at least 5.0 Mbit/s"]);
     warning(&seen[4], &["E-START-SLOW"]);
     unknown(&mms(&lab, &["http://media.example.net/"])?, &["E-USAGE", "mms://host/path"]);

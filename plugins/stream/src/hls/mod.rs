@@ -12,18 +12,19 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
-use weir_cli::{Check, Common, Credentials, Limits, NetArgs, UrlArg, seconds};
+use weir_cli::{Check, Common, seconds};
 use weir_contract::{Field, Outcome, Problem, Range, Thresholds, fault};
-use weir_probe::{Probe, block_on};
+use weir_probe::Probe;
+use weir_wire::auth::Credentials;
 
 pub use self::judge::samples;
 pub(crate) use self::judge::thousandths;
 use self::measure::{Options, Segments, measure};
 use self::report::Report;
+use crate::common::{self, HTTP_PORTS, SourceArgs, StreamCheck, StreamLimits};
 use crate::fields::{BITRATE, FIRST_MEDIA};
 pub use crate::fields::{LAG, SEGMENT_RATIO, SKEW, VARIANTS};
 use crate::target::Target;
@@ -40,15 +41,11 @@ pub(crate) const RATIO_LIMITS: (f64, f64) = (0.5, 1.0);
 #[derive(Args, Debug)]
 pub struct HlsArgs {
     #[command(flatten)]
-    url: UrlArg,
+    source: SourceArgs,
 
     /// Critical when the master playlist names fewer variants.
     #[arg(long, value_name = "N")]
     expect_variants: Option<usize>,
-
-    /// Critical when the newest segment of the best variant has fewer bits per second, such as 500000.
-    #[arg(long, value_name = "BITS")]
-    min_bitrate: Option<u32>,
 
     /// Warn when a variant's newest segment has less than this share of its announced (average) bandwidth; 0 turns it off.
     #[arg(long, value_name = "PERCENT", default_value_t = 25.0, value_parser = percent)]
@@ -75,11 +72,7 @@ pub struct HlsArgs {
     allow_downgrade: bool,
 
     #[command(flatten)]
-    limits: Limits,
-    #[command(flatten)]
-    credentials: Credentials,
-    #[command(flatten)]
-    net: NetArgs,
+    limits: StreamLimits,
 }
 
 pub(crate) fn percent(text: &str) -> Result<f64, String> {
@@ -94,11 +87,6 @@ pub(crate) fn skew_seconds(text: &str) -> Result<f64, String> {
 }
 
 impl HlsArgs {
-    /// A probe with these options, whose time begins now.
-    pub fn probe(&self, common: &Common) -> Probe {
-        self.net.probe(common)
-    }
-
     /// The limits of the lag in seconds that were given.
     fn lag_limits(&self) -> Thresholds {
         self.limits.of(&LAG, FIELDS, Thresholds::default())
@@ -117,9 +105,6 @@ impl HlsArgs {
     /// Thresholds that do not depend on the playlist.
     fn static_thresholds(&self, field: &'static Field) -> Thresholds {
         match field.id {
-            "bitrate" => {
-                Thresholds { critical: self.min_bitrate.map(|b| Range::below(f64::from(b))), warning: None }
-            }
             "segment_ratio" => Thresholds {
                 warning: Some(Range::above(RATIO_LIMITS.0)),
                 critical: Some(Range::above(RATIO_LIMITS.1)),
@@ -164,27 +149,25 @@ impl Check for Hls {
     }
 
     fn run(args: &HlsArgs, common: &Common) -> Outcome {
-        block_on(check(args, args.probe(common)))
-            .and_then(|result| result)
-            .unwrap_or_else(|problem| Outcome::failed(SERVICE, args.url.url(), problem))
+        common::run::<Self>(args, common)
     }
 }
 
-/// Looks at the channel and judges it.
-///
-/// # Errors
-/// Options that cannot be meant, a password file that cannot be read.
-pub async fn check(args: &HlsArgs, probe: Probe) -> Result<Outcome, Problem> {
-    let target = Target::parse(args.url.url(), &["http", "https"])?;
-    let options = Options { credentials: target.credentials(&args.credentials)?, ..args.options() };
-    if options.watch >= probe.deadline.timeout() {
-        return Err(Problem::new(&fault::USAGE, "--watch must be shorter than -t"));
+impl StreamCheck for Hls {
+    fn source(args: &HlsArgs) -> &SourceArgs {
+        &args.source
     }
-    let (target, port, options) = (&target, target.port(80), &options);
-    let one = async |probe: &Probe, address: SocketAddr| {
-        let mut report = Report::default();
-        let problem = measure(probe, &target.url, Some(address), options, &mut report).await.err();
-        judge::judge(args, target.url.as_str(), &report, problem)
-    };
-    Ok(target.every_address(SERVICE, probe, port, args.net.addresses, one).await)
+
+    async fn check(args: &HlsArgs, common: &Common) -> Result<Outcome, Problem> {
+        if args.watch.is_some_and(|watch| watch >= common.timeout) {
+            return Err(Problem::new(&fault::USAGE, "--watch must be shorter than -t"));
+        }
+        let look = async |probe: &Probe, address, target: &Target, credentials: Option<&Credentials>| {
+            let options = Options { credentials: credentials.cloned(), ..args.options() };
+            let mut report = Report::default();
+            let problem = measure(probe, &target.url, Some(address), &options, &mut report).await.err();
+            judge::judge(args, target.url.as_str(), &report, problem)
+        };
+        args.source.every_address(SERVICE, common, HTTP_PORTS, look).await
+    }
 }

@@ -77,8 +77,7 @@ impl Entry {
             Content::Dash => Channel::dash(&self.label, &words),
         };
         match channel {
-            // A channel may be a playlist itself: the circle of types ends in a box.
-            Ok(channel) => Some(Box::pin(channel.check()).await),
+            Ok(channel) => Some(channel.check().await),
             Err(problem) => failed(problem),
         }
     }

@@ -9,15 +9,16 @@ mod follow;
 use std::net::SocketAddr;
 
 use clap::Args;
-use weir_cli::{Check, Common, Credentials, NetArgs, UrlArg};
+use weir_cli::{Check, Common};
 use weir_contract::{Field, Outcome, Problem, Thresholds, Unit, fault};
 use weir_probe::http::{Http, HttpOptions};
-use weir_probe::{Probe, block_on, together};
-use weir_wire::auth;
+use weir_probe::{Probe, together};
+use weir_wire::auth::Credentials;
 
 use self::entry::Entry;
 use self::follow::{EXTENSIONS, Pending, Trail};
 use crate::channel::{Channel, ends_in, split};
+use crate::common::{self, HTTP_PORTS, SourceArgs, StreamCheck};
 use crate::target::Target;
 
 /// The word before the state.
@@ -46,7 +47,7 @@ pub const FIELDS: &[&Field] = &[&ENTRIES, &SERVING];
 #[derive(Args, Debug)]
 pub struct PlaylistArgs {
     #[command(flatten)]
-    url: UrlArg,
+    source: SourceArgs,
 
     /// How many entries must serve; another one that does not is a warning [default: all]
     #[arg(long, value_name = "N")]
@@ -64,11 +65,6 @@ pub struct PlaylistArgs {
     /// Follow redirects from https to http.
     #[arg(long)]
     allow_downgrade: bool,
-
-    #[command(flatten)]
-    credentials: Credentials,
-    #[command(flatten)]
-    net: NetArgs,
 }
 
 /// `check_playlist`
@@ -104,26 +100,28 @@ impl Check for PlaylistCheck {
     }
 
     fn run(args: &PlaylistArgs, common: &Common) -> Outcome {
-        block_on(check(args, common))
-            .and_then(|result| result)
-            .unwrap_or_else(|problem| Outcome::failed(SERVICE, args.url.url(), problem))
+        common::run::<Self>(args, common)
     }
 }
 
-/// Follows the playlist, and looks at its entries.
-///
-/// # Errors
-/// Options that cannot be meant, a password file that cannot be read.
-pub async fn check(args: &PlaylistArgs, common: &Common) -> Result<Outcome, Problem> {
-    let target = Target::parse(args.url.url(), &["http", "https"])?;
-    let options = Options {
-        credentials: target.credentials(&args.credentials)?,
-        words: split(&args.options).map_err(|why| Problem::new(&fault::USAGE, why))?,
-        transcript: common.wants_transcript(),
-    };
-    let (target, port, options) = (&target, target.port(80), &options);
-    let one = async |probe: &Probe, address: SocketAddr| look(args, options, target, probe, address).await;
-    Ok(target.every_address(SERVICE, args.net.probe(common), port, args.net.addresses, one).await)
+impl StreamCheck for PlaylistCheck {
+    fn source(args: &PlaylistArgs) -> &SourceArgs {
+        &args.source
+    }
+
+    /// Follows the playlist, and looks at its entries.
+    async fn check(args: &PlaylistArgs, common: &Common) -> Result<Outcome, Problem> {
+        let words = split(&args.options).map_err(|why| Problem::new(&fault::USAGE, why))?;
+        let one = async |probe: &Probe, address, target: &Target, credentials: Option<&Credentials>| {
+            let options = Options {
+                credentials: credentials.cloned(),
+                words: words.clone(),
+                transcript: common.wants_transcript(),
+            };
+            look(args, &options, target, probe, address).await
+        };
+        args.source.every_address(SERVICE, common, HTTP_PORTS, one).await
+    }
 }
 
 /// Whether the path of a URL has the extension of a playlist.
@@ -138,7 +136,7 @@ fn numbers(label: &str) -> Vec<u32> {
 
 /// What is the same for all addresses.
 struct Options {
-    credentials: Option<auth::Credentials>,
+    credentials: Option<Credentials>,
     words: Vec<String>,
     transcript: bool,
 }
