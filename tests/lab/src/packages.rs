@@ -66,6 +66,7 @@ pub const NEEDS: &[(&str, &[&str])] = &[
     ("bind9", &["bind9"]),
     ("delay", &["python3-minimal"]),
     ("mtr", &["mtr-tiny", "dnsutils"]),
+    ("traceroute", &["traceroute"]),
     ("monitoring-plugins", &["monitoring-plugins-basic", "monitoring-plugins-standard"]),
 ];
 

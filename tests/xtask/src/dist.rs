@@ -13,7 +13,7 @@ const BESIDE: [&str; 7] =
     ["nagios-conf", "munin-conf", "docs", "README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"];
 
 pub(crate) fn run() -> Result<()> {
-    let built = build(&[])?;
+    let built = build(&[], &[])?;
     let package = sh::root().join("target/dist").join(format!("weir-{}", env!("CARGO_PKG_VERSION")));
     if package.exists() {
         fs::remove_dir_all(&package)?;
@@ -35,12 +35,19 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// Builds the binaries of every plugin family, and of the crates in `more`, with the profile `dist`; the folder where
-/// they lie. Its own target folder: other flags would otherwise throw away everyday's build.
-pub(crate) fn build(more: &[&str]) -> Result<PathBuf> {
+/// Builds the binaries of every plugin family, and of the crates in `more`, with the profile `dist`, or only those in
+/// `binaries` when it names some; the folder where they lie. Its own target folder: other flags would otherwise throw
+/// away everyday's build.
+pub(crate) fn build(more: &[&str], binaries: &[&str]) -> Result<PathBuf> {
     let host = sh::read(sh::program("rustc").args(["--print", "host-tuple"]))?;
     let mut cargo = sh::cargo();
-    cargo.args(["build", "--profile", "dist", "--bins", "--target", &host, "--target-dir", "target/dist"]);
+    cargo.args(["build", "--profile", "dist", "--target", &host, "--target-dir", "target/dist"]);
+    if binaries.is_empty() {
+        cargo.arg("--bins");
+    }
+    for name in binaries {
+        cargo.args(["--bin", name]);
+    }
     for name in families()?.iter().map(String::as_str).chain(more.iter().copied()) {
         cargo.args(["-p", name]);
     }

@@ -16,7 +16,7 @@ usage: cargo xtask COMMAND
 
   demo [--stay]            start a small platform on loopback and run the checks against it
   test [PACKAGE...]        install the real servers, then check, build and test everything, or these
-  bench [RUNS]             cost of our programs against others on the same servers (default 9 runs)
+  bench [RUNS] [GROUP...]  cost of our programs against others on the same servers (default 9 runs, all groups)
   fuzz [SECONDS] [TARGET]  fuzz each target (default 60 s), or one of them
   dist                     build the static binaries and lay out a package below target/dist";
 

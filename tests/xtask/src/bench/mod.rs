@@ -1,5 +1,5 @@
-//! `cargo xtask bench [RUNS]`: what our programs cost against others, on the same servers in one run. The comparisons
-//! are the table in `rows.rs`.
+//! `cargo xtask bench [RUNS] [GROUP...]`: what our programs cost against others, on the same servers in one run. The
+//! comparisons are the tables in `rows`.
 
 mod rows;
 
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use weir_lab::Lab;
 
 use crate::{dist, install, sh};
-use rows::{Comparison, Platform};
+use rows::{Comparison, GROUPS, Group};
 
 /// Odd, so that the median is a measured value.
 const RUNS: usize = 9;
@@ -33,27 +33,49 @@ struct Programs {
 }
 
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
-    let runs = match arguments {
-        [] => RUNS,
-        [runs] => runs.parse().context("RUNS is a whole number")?,
-        _ => bail!("usage: cargo xtask bench [RUNS]"),
+    let (runs, names) = match arguments {
+        [first, rest @ ..] if first.parse::<usize>().is_ok_and(|runs| runs > 0) => (first.parse()?, rest),
+        names => (RUNS, names),
     };
+    let groups = wanted(names)?;
     install::run()?;
     println!("\nBuilding with the profile dist.");
-    let programs = Programs { built: dist::build(&["weir-bench"])?, tools: tools() };
-    println!("\nStarting the servers.");
-    let lab = Lab::new("bench")?;
-    let platform = Platform::start(&lab)?;
+    let ours = groups.iter().flat_map(|group| group.binaries.iter().copied());
+    let binaries: Vec<&str> = ours.chain(["weir-launch", "weir-noop"]).collect();
+    let programs = Programs { built: dist::build(&["weir-bench"], &binaries)?, tools: tools() };
     println!("\nMedians of {runs} runs; CPU is user + system.\n");
     println!("| what | program | CPU ms | wall ms | max RSS MiB | exit | CPU, ours to theirs | goal |");
     println!("|---|---|--:|--:|--:|--:|--:|---|");
-    for comparison in platform.comparisons() {
-        match comparison.measure(&lab, &programs, runs) {
-            Ok((ours, theirs)) => comparison.print(ours, theirs),
-            Err(problem) => println!("| {} | not measured: {problem:#} |", comparison.what),
+    for group in groups {
+        let lab = Lab::new(&format!("bench-{}", group.name))?;
+        let started = match (group.start)(&lab) {
+            Ok(started) => started,
+            Err(problem) => {
+                println!("| {} | not measured: {problem:#} |", group.name);
+                continue;
+            }
+        };
+        for comparison in &started.rows {
+            match comparison.measure(&lab, &programs, runs) {
+                Ok((ours, theirs)) => comparison.print(ours, theirs),
+                Err(problem) => println!("| {} | not measured: {problem:#} |", comparison.what),
+            }
         }
     }
     Ok(())
+}
+
+/// The groups of these names, or all of them.
+fn wanted(names: &[&str]) -> Result<Vec<&'static Group>> {
+    let all = || GROUPS.iter().copied().flatten();
+    let known: Vec<&str> = all().map(|group| group.name).collect();
+    if let Some(name) = names.iter().find(|name| !known.contains(name)) {
+        bail!(
+            "`{name}` is no group of rows; usage: cargo xtask bench [RUNS] [GROUP...], GROUP is one of {}",
+            known.join(", ")
+        );
+    }
+    Ok(all().filter(|group| names.is_empty() || names.contains(&group.name)).collect())
 }
 
 /// Installs the rivals that are crates; what cannot be installed is missing from the table, with the reason.
@@ -161,6 +183,21 @@ mod tests {
         let (environment, words) = split("url=rtsp://192.0.2.1/a stream_ config --x=y");
         assert_eq!(environment, [("url", "rtsp://192.0.2.1/a")]);
         assert_eq!(words, ["stream_", "config", "--x=y"]);
+    }
+
+    #[test]
+    fn groups_are_found_by_their_names_which_differ() {
+        let found = |words: &[&str]| -> Vec<&str> {
+            wanted(words).expect("known").iter().map(|group| group.name).collect()
+        };
+        assert_eq!(found(&["start-up", "rtsp"]), ["rtsp", "start-up"]);
+        let mut all = found(&[]);
+        assert!(all.len() > 5);
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), found(&[]).len(), "a name twice");
+        let error = wanted(&["rtps"]).err().expect("unknown").to_string();
+        assert!(error.contains("`rtps`") && error.contains("icecast"), "{error}");
     }
 
     #[test]

@@ -1,0 +1,78 @@
+//! Streams, and the start-up of their binaries.
+
+use anyhow::Result;
+use weir_lab::{Clip, Lab};
+
+use super::{Group, Started, row, started};
+
+pub(super) const GROUPS: &[Group] = &[
+    Group { name: "rtsp", binaries: &["check_rtsp"], start: rtsp },
+    Group { name: "hls", binaries: &["check_hls"], start: hls },
+    Group { name: "dash", binaries: &["check_dash"], start: dash },
+    Group { name: "icecast", binaries: &["check_http_stream"], start: icecast },
+    Group { name: "mms", binaries: &["check_mms"], start: mms },
+    Group { name: "start-up", binaries: &["check_rtsp", "stream_"], start: start_up },
+];
+
+fn rtsp(lab: &Lab) -> Result<Started> {
+    let server = lab.gst().start()?;
+    let (url, port) = (server.url("/live"), server.port());
+    let ours = format!("check_rtsp {url}");
+    let rows = [
+        row("RTSP", &ours, format!("ffprobe -rtsp_transport tcp {url}")).cpu(1.0 / 15.0).rss(6.0),
+        row("RTSP over UDP", format!("{ours} --transport udp"), format!("ffprobe -rtsp_transport udp {url}"))
+            .cpu(1.0 / 15.0)
+            .rss(6.0),
+        row("RTSP, theirs DESCRIBE", &ours, format!("check_real -H 127.0.0.1 -p {port} -u {url}")),
+    ];
+    Ok(started(rows, server))
+}
+
+fn hls(lab: &Lab) -> Result<Started> {
+    let server = lab.hls().variants(2).start()?;
+    let (ours, variant) = (format!("check_hls {}", server.url()), server.variant_url(0));
+    let what = "HLS, two variants, theirs one";
+    let rows = [
+        row(what, &ours, format!("ffprobe {variant}")).cpu(1.0 / 15.0),
+        row(what, &ours, format!("streamtop --summary --timeout 3 {variant}")).cpu(0.5),
+    ];
+    Ok(started(rows, server))
+}
+
+fn dash(lab: &Lab) -> Result<Started> {
+    let server = lab.dash().start()?;
+    let url = server.url();
+    let rows = [row("DASH", format!("check_dash {url}"), format!("ffprobe {url}")).cpu(1.0 / 15.0).rss(6.0)];
+    Ok(started(rows, server))
+}
+
+fn icecast(lab: &Lab) -> Result<Started> {
+    let server = lab.icecast().start()?;
+    let source = server.source("live.mp3", Clip::Tone)?;
+    let (url, port) = (server.url("live.mp3"), server.port());
+    let ours = format!("check_http_stream {url}");
+    let rows = [
+        row("Icecast", &ours, format!("ffprobe {url}")),
+        row("Icecast, theirs header", &ours, format!("check_http -H 127.0.0.1 -p {port} -u /live.mp3 -N"))
+            .cpu(1.0),
+        row("Icecast, theirs connect", &ours, format!("check_tcp -H 127.0.0.1 -p {port}")),
+    ];
+    Ok(started(rows, (source, server)))
+}
+
+fn mms(lab: &Lab) -> Result<Started> {
+    let server = lab.vlc_mmsh().start()?;
+    let url = server.url();
+    let rows =
+        [row("MMS over HTTP", format!("check_mms {url}"), format!("ffprobe {url}")).cpu(1.0 / 15.0).rss(6.0)];
+    Ok(started(rows, server))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the form of every group; this one has no server")]
+fn start_up(_lab: &Lab) -> Result<Started> {
+    let rows = [
+        row("start-up", "check_rtsp -V", "weir-noop").cpu(1.5),
+        row("start-up of a graph", "url=rtsp://192.0.2.1/live stream_ config", "weir-noop").cpu(1.5),
+    ];
+    Ok(started(rows, ()))
+}
