@@ -4,7 +4,8 @@
 
 use thiserror::Error;
 
-use super::{Data, Pending, u16_at, u32_at};
+use super::{Data, u16_at, u32_at};
+use crate::pending::Pending;
 
 /// `$`, and the same with the bit that says that the next frame follows at once.
 const MARK: u8 = 0x24;

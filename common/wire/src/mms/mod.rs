@@ -22,36 +22,6 @@ pub use tcp::{Item, MAX_MESSAGE, Opened, Reply, TcpError, TcpReader, id};
 /// Bytes of an `MMS data packet` header: location, incarnation, flags, size.
 const DATA_HEADER: usize = 8;
 
-/// Bytes that have come and are not yet cut into messages. Callers push a buffer and take all messages before the next one, so
-/// it never holds more than one message and one buffer.
-#[derive(Debug, Default)]
-struct Pending {
-    bytes: Vec<u8>,
-    used: usize,
-    offset: u64,
-}
-
-impl Pending {
-    fn push(&mut self, input: &[u8]) {
-        self.bytes.drain(..self.used);
-        self.used = 0;
-        self.bytes.extend_from_slice(input);
-    }
-
-    fn rest(&self) -> &[u8] {
-        &self.bytes[self.used..]
-    }
-
-    /// The next `count` bytes, once all of them are here.
-    fn take(&mut self, count: usize) -> Option<&[u8]> {
-        let begin = self.used;
-        let taken = self.bytes.get(begin..begin + count)?;
-        self.used += count;
-        self.offset += count as u64;
-        Some(taken)
-    }
-}
-
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..at + 2)?.try_into().ok().map(u16::from_le_bytes)
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::request::{SEAL, SESSION};
-use super::{DATA_HEADER, Data, Pending, Status, u16_at, u32_at, u64_at};
+use super::{DATA_HEADER, Data, Status, u16_at, u32_at, u64_at};
+use crate::pending::Pending;
 use crate::text::excerpt;
 
 /// The largest packet of commands; real ones stay below one kilobyte.
