@@ -4,7 +4,7 @@
 pub const PACKET: usize = 188;
 /// So many sync bytes in a row, one packet apart, are believed (TR 101 290, 1.1).
 pub(super) const SYNC_PACKETS: usize = 5;
-const SYNC_BYTE: u8 = 0x47;
+pub(super) const SYNC_BYTE: u8 = 0x47;
 
 /// A packet, ISO 13818-1 section 2.4.3.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Program tables: sections put together from packets, PAT and PMT read, stream types named.
 
-use super::PACKET;
+use super::{PACKET, Repetition};
 
 /// The longest PAT or PMT section (ISO 13818-1 section 2.4.4.3: its length field may say 1021).
 const MAX_SECTION: usize = 1024;
@@ -14,8 +14,10 @@ pub struct Program {
     pub number: u16,
     /// PID of its PMT.
     pub pmt_pid: u16,
-    /// PID of its clock; `None` until the PMT has come.
+    /// PID of its clock; `None` until the PMT has come. 0x1fff: it has none.
     pub pcr_pid: Option<u16>,
+    /// How often its PMT came (1.5).
+    pub pmt: Repetition,
     /// Elementary streams.
     pub streams: Vec<Stream>,
 }
@@ -96,7 +98,7 @@ pub(super) fn crc32(bytes: &[u8]) -> u32 {
 }
 
 /// Body of a section of the table that is valid now, between the eight header bytes and the CRC.
-fn current_body(section: &[u8], table: u8) -> Option<&[u8]> {
+pub(super) fn current_body(section: &[u8], table: u8) -> Option<&[u8]> {
     let valid_now = section.get(5)? & 1 == 1;
     section.get(8..section.len().checked_sub(4)?).filter(|_| section[0] == table && valid_now)
 }
