@@ -424,7 +424,10 @@ mod tests {
         assert_eq!(report.pmt_interval(&report.programs[0]), report.pat_interval());
         assert!((200..=400).contains(&milliseconds(report.pts_interval(256))));
         let clock = report.pids[&256].clock;
-        assert!(clock.jumps == 0 && clock.advanced > 0.0 && (clock.advanced - clock.took).abs() < 1e-6);
+        assert!(
+            clock.jumps == 0 && clock.advanced > 0.0 && (clock.advanced - clock.took).abs() < 0.02,
+            "{clock:?}"
+        );
         assert!(milliseconds(clock.longest) <= 100, "{clock:?}");
     }
 
