@@ -109,14 +109,14 @@ impl Check for CheckSquid {
     }
 
     fn run(args: &CheckArgs, common: &Common) -> Outcome {
-        let probe = args.squid.net.probe(common);
-        block_on(check(args, probe))
+        block_on(check(args, common))
             .and_then(|result| result)
             .unwrap_or_else(|problem| Outcome::failed(SERVICE, args.squid.subject(), problem))
     }
 }
 
-async fn check(args: &CheckArgs, probe: Probe) -> Result<Outcome, Problem> {
+async fn check(args: &CheckArgs, common: &Common) -> Result<Outcome, Problem> {
+    let probe = args.squid.net.probe(common);
     let target = args.squid.target()?;
     let addresses = probe.resolve(&args.squid.host, args.squid.port).await?;
     let target = &target;
@@ -139,6 +139,8 @@ async fn check(args: &CheckArgs, probe: Probe) -> Result<Outcome, Problem> {
         if let Err(why) = remember(state, memory.as_ref()) {
             outcome.details.push(why);
         }
+        // Before the addresses that serve are counted.
+        common.override_states(&mut outcome);
         outcome
     };
     Ok(every_address(probe, &addresses, args.squid.net.addresses, one).await)

@@ -90,6 +90,8 @@ impl Check for AnyStream {
             let needed = args.quorum.unwrap_or(channels.len());
             // Labels are for ever, so they count the URLs instead of holding them.
             let parts = channels.iter().zip(outcomes).zip(1..).map(|((channel, mut outcome), number)| {
+                // Before the URLs that serve are counted.
+                common.override_states(&mut outcome);
                 for finding in &mut outcome.findings {
                     let between = if finding.subject.is_empty() { "" } else { " " };
                     finding.subject.insert_str(0, &format!("{}{between}", channel.url));

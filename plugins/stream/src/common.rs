@@ -72,7 +72,10 @@ impl SourceArgs {
         let port = ports.iter().find(|(scheme, _)| *scheme == target.url.scheme());
         let port = target.url.port().or(port.map(|(_, port)| *port)).unwrap_or_default();
         let one = async |probe: &Probe, address: SocketAddr| {
-            look(probe, address, &target, credentials.as_ref()).await
+            let mut outcome = look(probe, address, &target, credentials.as_ref()).await;
+            // Before the addresses that serve are counted.
+            common.override_states(&mut outcome);
+            outcome
         };
         let probe = self.net.probe(common);
         Ok(target.every_address(service, probe, port, self.net.addresses, one).await)

@@ -33,4 +33,9 @@ fn the_state_of_a_fault_is_the_operator_s_choice_for_one_url_too() {
     assert_eq!(check(&[dead]).code, Some(2));
     let quiet = check(&[dead, "--options", "--problem-state E-TCP-REFUSED=warning"]);
     assert_eq!(quiet.code, Some(1), "{}", quiet.stdout);
+
+    // It counts before the quorum does: what may be down does not use up the quorum.
+    let forgiven = check(&[dead, "rtsp://127.0.0.1:9/y", "--problem-state", "E-TCP-REFUSED=ok"]);
+    assert_eq!(forgiven.code, Some(0), "{}", forgiven.stdout);
+    assert!(forgiven.stdout.contains("2 of 2 URLs serve"), "{}", forgiven.stdout);
 }

@@ -118,7 +118,7 @@ impl StreamCheck for PlaylistCheck {
                 words: words.clone(),
                 transcript: common.wants_transcript(),
             };
-            look(args, &options, target, probe, address).await
+            look(args, &options, common, target, probe, address).await
         };
         args.source.every_address(SERVICE, common, HTTP_PORTS, one).await
     }
@@ -144,6 +144,7 @@ struct Options {
 async fn look(
     args: &PlaylistArgs,
     options: &Options,
+    common: &Common,
     target: &Target,
     probe: &Probe,
     address: SocketAddr,
@@ -184,6 +185,8 @@ async fn look(
                 pending.push(again);
                 continue;
             }
+            // Before the entries that serve are counted.
+            common.override_states(&mut outcome);
             about(&mut outcome, &entry);
             parts.push((entry.label, outcome));
         }
