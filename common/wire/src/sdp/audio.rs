@@ -34,6 +34,11 @@ impl AudioConfig {
         Self::read(&mut bits)
     }
 
+    /// From an `AudioSpecificConfig` as it is.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        Self::read(&mut Bits::new(bytes))
+    }
+
     /// `AudioSpecificConfig` (ISO 14496-3, 1.6.2.1).
     fn read(bits: &mut Bits<'_>) -> Option<Self> {
         /// Spectral band replication, and with parametric stereo: the real rate follows, doubled.
