@@ -15,6 +15,8 @@ mod addresses;
 mod connect;
 #[cfg(feature = "net")]
 pub mod dns;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "net")]

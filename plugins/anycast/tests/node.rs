@@ -160,6 +160,33 @@ fn a_socket_that_cannot_be_read_is_unknown() -> Result<()> {
     Ok(())
 }
 
+/// GoBGP's API by a unix socket: what the file's rights allow, and what a dead or hanging daemon looks like.
+#[test]
+fn gobgp_by_its_unix_socket() -> Result<()> {
+    let Some(node) = Node::for_test(&["gobgp"])? else { return Ok(()) };
+    let router = routers::gobgp(&node)?;
+    let option = format!("gobgp:{}", router.socket().display());
+    node.expect(&option, &[], 0, &["192.0.2.0/24 announced on 1 of 1 session"])?;
+    node.expect(
+        &option,
+        &["--session", "10.0.1.9"],
+        1,
+        &["no session that carries 192.0.2.0/24 named 10.0.1.9"],
+    )?;
+    let mut check = node.host.lab().command_as("nobody", node.host.lab().publish("check_anycast_node")?);
+    check.args(["-H", SERVICE4, "--identity", "dns:anycast.test", "--node", "wix1", "--daemon", &option]);
+    let seen = node.host.lab().run(check)?;
+    assert_eq!(seen.code, Some(3), "{}", seen.stdout);
+    assert!(seen.stdout.contains("[E-PERMISSION]"), "{}", seen.stdout);
+    router.pause()?;
+    node.expect(&option, &[], 3, &["the daemon hangs", "[E-NO-DATA]"])?;
+    router.kill()?;
+    node.expect(&option, &[], 1, &["the daemon has died", "[E-BGP-DAEMON]"])?;
+    node.expect("gobgp", &[], 1, &["the daemon has died", "[E-BGP-DAEMON]"])?;
+    // A name server speaks no HTTP/2.
+    node.expect("gobgp:192.0.2.53:53", &[], 3, &["this is no GoBGP", "[E-NO-DATA]"])
+}
+
 #[test]
 fn a_daemon_that_was_killed_leaves_a_socket_and_is_named() -> Result<()> {
     let Some(node) = Node::for_test(&[])? else { return Ok(()) };

@@ -2,7 +2,7 @@
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use weir_wire::bgp::{ROWS_MAX, bird, exabgp, frr, gobgp};
-use weir_wire::{dns, rtnetlink};
+use weir_wire::{dns, protobuf, rtnetlink};
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(Some(reply)) = bird::Decoder::default().push(bytes) {
@@ -19,9 +19,13 @@ fuzz_target!(|bytes: &[u8]| {
             frr::roa(&value, "x"),
         );
     }
-    if let Ok(value) = gobgp::json(&text) {
-        let _ = (gobgp::sessions(&value), gobgp::paths(&value, "own"));
+    if let Ok(answers) = gobgp::messages(bytes) {
+        assert!(gobgp::sessions(&answers).len() <= ROWS_MAX);
+        for api in [gobgp::Api::V3, gobgp::Api::V4] {
+            assert!(api.destinations(&answers, "own").len() <= ROWS_MAX);
+        }
     }
+    assert!(protobuf::fields(bytes).count() <= bytes.len() && protobuf::packed(bytes).count() <= bytes.len());
     if let Ok(Some(lines)) = exabgp::reply(&text) {
         let _ = (exabgp::sessions(&lines, &lines), exabgp::sent(&lines));
     }

@@ -1,6 +1,6 @@
 //! What every routing daemon tells, in one shape: sessions and paths, whatever the daemon's own format is.
 //!
-//! The rooms below read the formats: [`bird`] (control socket), [`frr`] (vty socket, JSON), [`gobgp`] (JSON) and [`exabgp`]
+//! The rooms below read the formats: [`bird`] (control socket), [`frr`] (vty socket, JSON), [`gobgp`] (gRPC) and [`exabgp`]
 //! (text). None of them does I/O.
 
 pub mod bird;

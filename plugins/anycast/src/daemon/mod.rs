@@ -15,7 +15,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use weir_contract::{Problem, fault};
-use weir_probe::Deadline;
+use weir_probe::{Deadline, Probe};
 use weir_wire::bgp::{Path, Prefix, Roa, Session};
 
 /// Sessions that are looked at one by one.
@@ -28,7 +28,7 @@ pub(crate) enum Daemon {
     Bird(PathBuf),
     /// FRR by the folder of its vty sockets.
     Frr(PathBuf),
-    /// GoBGP by its command line client and the address of its API.
+    /// GoBGP by its API: a host and port, or the path of a unix socket.
     Gobgp(String),
     /// ExaBGP by the folder of its named pipes.
     Exabgp(PathBuf),
@@ -46,7 +46,7 @@ impl FromStr for Daemon {
             "gobgp" => Ok(Self::Gobgp(if place.is_empty() { "127.0.0.1:50051" } else { place }.to_owned())),
             "exabgp" => Ok(Self::Exabgp(path("/run/exabgp"))),
             _ => Err(format!(
-                "`{text}` is not bird[:SOCKET], frr[:FOLDER], gobgp[:HOST:PORT] or exabgp[:FOLDER]"
+                "`{text}` is not bird[:SOCKET], frr[:FOLDER], gobgp[:HOST:PORT or :SOCKET] or exabgp[:FOLDER]"
             )),
         }
     }
@@ -97,16 +97,17 @@ impl Daemon {
     ///
     /// # Errors
     /// E-PERMISSION, E-BGP-DAEMON, E-NO-DATA: could not look.
-    pub(crate) fn announcement(
+    pub(crate) async fn announcement(
         &self,
-        deadline: &Deadline,
+        probe: &Probe,
         prefix: Prefix,
         reach: &[IpAddr],
     ) -> Result<Announcement, Problem> {
+        let deadline = &probe.deadline;
         let answer = match self {
             Self::Bird(socket) => bird::announcement(socket, deadline, prefix, reach),
             Self::Frr(folder) => frr::announcement(folder, deadline, prefix),
-            Self::Gobgp(api) => gobgp::announcement(api, deadline, prefix),
+            Self::Gobgp(api) => gobgp::announcement(probe, api, prefix).await,
             Self::Exabgp(folder) => exabgp::announcement(folder, deadline, prefix),
         };
         answer.map_err(|problem| problem.about(self.to_string()))
@@ -116,16 +117,17 @@ impl Daemon {
     ///
     /// # Errors
     /// E-PERMISSION, E-BGP-DAEMON, E-NO-DATA: could not look.
-    pub(crate) fn view(
+    pub(crate) async fn view(
         &self,
-        deadline: &Deadline,
+        probe: &Probe,
         prefix: Prefix,
         roa_table: Option<&str>,
     ) -> Result<View, Problem> {
+        let deadline = &probe.deadline;
         let answer = match self {
             Self::Bird(socket) => bird::view(socket, deadline, prefix, roa_table),
             Self::Frr(folder) => frr::view(folder, deadline, prefix),
-            Self::Gobgp(api) => gobgp::view(api, deadline, prefix),
+            Self::Gobgp(api) => gobgp::view(probe, api, prefix).await,
             Self::Exabgp(_) => {
                 Err(Problem::new(&fault::USAGE, "ExaBGP keeps no table: ask the router that it speaks with"))
             }

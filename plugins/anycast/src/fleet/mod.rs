@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use weir_cli::{Check, Common, Limits};
 use weir_contract::{Field, Outcome, Problem, Range, Thresholds, Unit, fault};
-use weir_probe::Deadline;
+use weir_probe::{NetOptions, Probe, block_on};
 use weir_wire::bgp::Prefix;
 
 use crate::daemon::{Daemon, View};
@@ -54,7 +54,7 @@ pub struct Args {
     #[arg(long, value_name = "PREFIX", required = true)]
     prefix: Vec<Prefix>,
 
-    /// A router that hears everybody: bird[:SOCKET], frr[:FOLDER] or gobgp[:HOST:PORT].
+    /// A router that hears everybody: bird[:SOCKET], frr[:FOLDER] or gobgp[:HOST:PORT or :SOCKET].
     #[arg(long, value_name = "DAEMON")]
     daemon: Option<Daemon>,
 
@@ -141,12 +141,15 @@ impl Check for FleetCheck {
     }
 
     fn run(args: &Args, common: &Common) -> Outcome {
-        let deadline = Deadline::after(common.timeout);
+        let options = NetOptions { transcript: common.wants_transcript(), ..NetOptions::default() };
+        let probe = Probe::new(common.timeout, options);
         let mut facts = Facts::default();
         let mut problems = Vec::new();
         for prefix in &args.prefix {
-            let view =
-                args.daemon.as_ref().map(|daemon| daemon.view(&deadline, *prefix, args.roa_table.as_deref()));
+            let view = args.daemon.as_ref().map(|daemon| {
+                let view = daemon.view(&probe, *prefix, args.roa_table.as_deref());
+                block_on(view).and_then(|view| view)
+            });
             let view = view.and_then(|view| view.map_err(|problem| problems.push(problem)).ok());
             facts.views.push((*prefix, view));
         }
@@ -158,6 +161,7 @@ impl Check for FleetCheck {
         }
         let mut outcome = judge::judge(&facts, args);
         outcome.findings.extend(problems.into_iter().map(Into::into));
+        probe.finish(&mut outcome);
         outcome
     }
 }

@@ -53,7 +53,7 @@ pub struct Args {
     #[arg(long, value_name = "PREFIX")]
     prefix: Vec<Prefix>,
 
-    /// The routing daemon: bird[:SOCKET], frr[:FOLDER], gobgp[:HOST:PORT] or exabgp[:FOLDER].
+    /// The routing daemon: bird[:SOCKET], frr[:FOLDER], gobgp[:HOST:PORT or :SOCKET] or exabgp[:FOLDER].
     #[arg(long, value_name = "DAEMON")]
     daemon: Daemon,
 

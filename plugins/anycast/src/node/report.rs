@@ -97,9 +97,10 @@ impl Report {
                 }
             }
             // A daemon that hangs must leave time to say so, and to look at the other addresses.
-            let deadline = probe.deadline.within(probe.deadline.remaining() / waiting * 9 / 10);
+            let probe = probe.fork_within(probe.deadline.remaining() / waiting * 9 / 10);
             waiting = (waiting - 1).max(1);
-            service.announcement = args.daemon.announcement(&deadline, service.prefix, &args.reach);
+            service.announcement = args.daemon.announcement(&probe, service.prefix, &args.reach).await;
+            probe.finish(&mut self.trace);
             if let (Ok(announcement), false) = (&mut service.announcement, args.session.is_empty()) {
                 announcement.exports.retain(|export| args.session.contains(&export.session.name));
             }

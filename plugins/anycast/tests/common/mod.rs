@@ -30,7 +30,6 @@ pub(crate) struct Node {
     pub(crate) names: NodeNames,
     pub(crate) upstream: Bird,
     pub(crate) router: Host,
-    release: Option<ReleaseRoot>,
     _wire: Wire,
     _lab: Lab,
 }
@@ -60,7 +59,7 @@ impl Node {
         host.add_address(SERVICE6)?;
         let names = host.names(NameServer::Knot, "wix1", &[SERVICE4, SERVICE6])?;
         let upstream = router.bird(UPSTREAM)?;
-        Ok(Some(Self { host, names, upstream, router, release: release.cloned(), _wire: wire, _lab: lab }))
+        Ok(Some(Self { host, names, upstream, router, _wire: wire, _lab: lab }))
     }
 
     pub(crate) fn start_names(&self, server: NameServer) -> Result<NodeNames> {
@@ -80,19 +79,8 @@ impl Node {
         self.upstream.until_gone("show route", prefix)
     }
 
-    /// Runs the check with the clients of the node's own release.
     fn check(&self, arguments: &[&str]) -> Result<Outcome> {
-        let mut check = self.host.lab().command(weir_lab::bin("check_anycast_node")?);
-        if let Some(root) = &self.release {
-            // Only this client: the others need libraries of their own release.
-            let folder = self.host.lab().dir().join("clients");
-            std::fs::create_dir_all(&folder)?;
-            let _ = std::os::unix::fs::symlink(root.path().join("usr/bin/gobgp"), folder.join("gobgp"));
-            let path = std::env::var("PATH").unwrap_or_default();
-            check.env("PATH", format!("{}:{path}:/usr/sbin:/sbin", folder.display()));
-        }
-        check.args(arguments);
-        self.host.lab().run(check)
+        self.host.lab().check("check_anycast_node", arguments)
     }
 
     /// Runs the check for both families on the node; it must end with `code` and say all `words`.
