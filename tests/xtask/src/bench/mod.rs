@@ -1,6 +1,7 @@
 //! `cargo xtask bench [RUNS] [GROUP...]`: what our programs cost against others, on the same servers in one run. The
 //! comparisons are the tables in `rows`.
 
+mod guest;
 mod rows;
 
 use std::path::{Path, PathBuf};
@@ -55,6 +56,17 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
                 continue;
             }
         };
+        if let Some(ready) = &started.inside {
+            match guest::measure(&lab, &programs, ready, &started.rows, runs) {
+                Ok(costs) => {
+                    for (row, [ours, theirs]) in started.rows.iter().zip(&costs) {
+                        row.print(median(ours), median(theirs));
+                    }
+                }
+                Err(problem) => println!("| {} | not measured: {problem:#} |", group.name),
+            }
+            continue;
+        }
         for comparison in &started.rows {
             match comparison.measure(&lab, &programs, runs) {
                 Ok((ours, theirs)) => comparison.print(ours, theirs),
@@ -101,6 +113,7 @@ impl Programs {
             self.tools.as_path(),
             Path::new("/usr/lib/nagios/plugins"),
             Path::new("/usr/bin"),
+            Path::new("/usr/sbin"),
         ];
         let found = folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file());
         found.with_context(|| format!("{name} is not installed"))
@@ -134,7 +147,7 @@ impl Comparison {
         };
         goal("CPU ratio", ratio, self.cpu_at_most);
         goal("RSS", ours.rss_mib, self.rss_at_most_mib);
-        line(self.what, &self.ours, ours, &format!("{ratio:.3}"), &goals.join(", "));
+        line(&self.what, &self.ours, ours, &format!("{ratio:.3}"), &goals.join(", "));
         line("", &self.theirs, theirs, "", "");
     }
 }
@@ -167,7 +180,11 @@ fn once(lab: &Lab, programs: &Programs, command: &str) -> Result<Cost> {
     let (name, arguments) = words.split_first().context("a program")?;
     let mut launch = Command::new(programs.find("weir-launch")?);
     launch.arg(programs.find(name)?).args(arguments).envs(environment).stdin(Stdio::null());
-    let text = lab.enter(|| sh::read(&mut launch))??;
+    cost(&lab.enter(|| sh::read(&mut launch))??)
+}
+
+/// What `weir-launch` prints: microseconds of processor and clock, KiB, the exit code.
+fn cost(text: &str) -> Result<Cost> {
     let numbers: Vec<f64> = text.split(' ').filter_map(|number| number.parse().ok()).collect();
     let [cpu, wall, rss, code] = numbers[..] else { bail!("weir-launch printed {text}") };
     #[expect(clippy::cast_possible_truncation, reason = "an exit code")]

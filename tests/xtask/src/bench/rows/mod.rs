@@ -1,6 +1,7 @@
 //! What is compared with what, and the goals: a file a family, a [`Group`] for each set of servers that rows share.
 
 mod anycast;
+mod ipvs;
 mod squid;
 mod stream;
 
@@ -13,7 +14,7 @@ use weir_lab::Lab;
 pub(crate) const RIVAL_CRATES: [&str; 1] = ["streamtop"];
 
 /// Every group; each family adds its own.
-pub(crate) const GROUPS: &[&[Group]] = &[stream::GROUPS, squid::GROUPS, anycast::GROUPS];
+pub(crate) const GROUPS: &[&[Group]] = &[stream::GROUPS, squid::GROUPS, ipvs::GROUPS, anycast::GROUPS];
 
 /// Rows that share servers: nothing is built or started for a group that was not asked for.
 pub(crate) struct Group {
@@ -28,13 +29,15 @@ pub(crate) struct Group {
 /// The rows of a group whose servers run.
 pub(crate) struct Started {
     pub(crate) rows: Vec<Comparison>,
+    /// The rows run inside a guest, once this bash script has made it ready; `None` when they run on this machine.
+    pub(crate) inside: Option<String>,
     /// They end when this is dropped.
     pub(crate) _servers: Box<dyn Any>,
 }
 
 /// One of our command lines against one of theirs, each as `NAME=VALUE ... PROGRAM ARGUMENT ...`.
 pub(crate) struct Comparison {
-    pub(crate) what: &'static str,
+    pub(crate) what: String,
     pub(crate) ours: String,
     pub(crate) theirs: String,
     /// The goal: our CPU time as a part of theirs.
@@ -44,11 +47,17 @@ pub(crate) struct Comparison {
 }
 
 fn started(rows: impl Into<Vec<Comparison>>, servers: impl Any) -> Started {
-    Started { rows: rows.into(), _servers: Box::new(servers) }
+    Started { rows: rows.into(), inside: None, _servers: Box::new(servers) }
 }
 
-fn row(what: &'static str, ours: impl Into<String>, theirs: impl Into<String>) -> Comparison {
-    Comparison { what, ours: ours.into(), theirs: theirs.into(), cpu_at_most: None, rss_at_most_mib: None }
+fn row(what: impl Into<String>, ours: impl Into<String>, theirs: impl Into<String>) -> Comparison {
+    Comparison {
+        what: what.into(),
+        ours: ours.into(),
+        theirs: theirs.into(),
+        cpu_at_most: None,
+        rss_at_most_mib: None,
+    }
 }
 
 impl Comparison {
