@@ -14,6 +14,8 @@ mod addresses;
 #[cfg(feature = "net")]
 mod connect;
 #[cfg(feature = "net")]
+pub mod datagrams;
+#[cfg(feature = "net")]
 pub mod dns;
 #[cfg(feature = "grpc")]
 pub mod grpc;
@@ -25,8 +27,12 @@ pub mod http_stream;
 pub mod icmp;
 #[cfg(feature = "net")]
 pub mod mms;
+#[cfg(feature = "net")]
+mod pace;
 #[cfg(feature = "path")]
 pub mod path;
+#[cfg(feature = "net")]
+pub mod pna;
 #[cfg(feature = "net")]
 mod resolve;
 #[cfg(feature = "net")]
@@ -46,5 +52,6 @@ mod trace;
 pub use {
     addresses::{Addresses, every_address},
     connect::Conn,
+    pace::Pace,
     run::{Family, NetOptions, Probe, block_on, together},
 };
