@@ -55,6 +55,11 @@ impl Common {
         }
     }
 
+    /// Whether anybody will see the details, which can be long.
+    pub fn wants_details(&self) -> bool {
+        self.verbosity >= 1 || self.output == Some(Output::Json)
+    }
+
     /// Whether anybody will see a transcript.
     pub const fn wants_transcript(&self) -> bool {
         self.verbosity >= 3

@@ -154,16 +154,23 @@ pub fn threshold(range: Range, scale: f64) -> Option<String> {
 
 /// The answer to a fetch: a value for every line that `config` announces, `U` where there is no sample.
 pub fn values(sections: &[Section], samples: &[Sample]) -> String {
+    fn key(sample: &Sample) -> (&str, &str) {
+        (&sample.instance, sample.field.id)
+    }
+    // A director has tens of thousands of rows: looking each up among all samples would take seconds.
+    let mut sorted: Vec<&Sample> = samples.iter().collect();
+    sorted.sort_by(|a, b| key(a).cmp(&key(b))); // stable: the values of a row keep their order
     let mut out = String::new();
     for section in sections {
         if !section.name.is_empty() {
             let _ = writeln!(out, "multigraph {}", section.name);
         }
         for row in &section.rows {
-            let name = row.name();
+            let (name, wanted) = (row.name(), (row.instance.as_str(), row.field.id));
+            let first = sorted.partition_point(|sample| key(sample) < wanted);
+            let of_row = sorted[first..].iter().take_while(|sample| key(sample) == wanted);
             let mut found = false;
-            let of_row = |s: &&Sample| s.field.id == row.field.id && s.instance == row.instance;
-            for sample in samples.iter().filter(of_row) {
+            for sample in of_row {
                 let epoch = sample.epoch.map(|epoch| format!("{epoch}:")).unwrap_or_default();
                 let _ = writeln!(out, "{name}.value {epoch}{}", scaled(sample));
                 found = true;
