@@ -95,6 +95,7 @@ mod ipvs;
 mod playlist;
 mod squid;
 mod stream;
+mod transport;
 
 pub use anycast::*;
 pub use general::*;
@@ -102,13 +103,22 @@ pub use ipvs::*;
 pub use playlist::*;
 pub use squid::*;
 pub use stream::*;
+pub use transport::*;
 
 /// Every entry of the catalogue, in the order of the docs.
 pub fn all() -> impl Iterator<Item = &'static Fault> {
-    [general::TABLE, stream::TABLE, playlist::TABLE, anycast::TABLE, squid::TABLE, ipvs::TABLE]
-        .into_iter()
-        .flatten()
-        .copied()
+    [
+        general::TABLE,
+        stream::TABLE,
+        transport::TABLE,
+        playlist::TABLE,
+        anycast::TABLE,
+        squid::TABLE,
+        ipvs::TABLE,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }
 
 #[cfg(test)]
