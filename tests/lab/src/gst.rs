@@ -15,6 +15,7 @@ pub struct Gst {
     transports: &'static str,
     authentication: Option<&'static str>,
     certificate: Option<Certificate>,
+    name: Option<String>,
 }
 
 /// A running GStreamer RTSP server with the mounts `/live`, `/black`, `/vod` and `/hang`.
@@ -33,6 +34,7 @@ impl Lab {
             transports: "udp,tcp",
             authentication: None,
             certificate: None,
+            name: None,
         }
     }
 }
@@ -73,6 +75,13 @@ impl Gst {
         self
     }
 
+    /// Says this in its Server header.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = Some(name.to_owned());
+        self
+    }
+
     /// RTSP over TLS (`rtsps`).
     #[must_use]
     pub fn tls(mut self, certificate: &Certificate) -> Self {
@@ -94,6 +103,9 @@ impl Gst {
         python.env("GST_REGISTRY", crate::target_dir()?.join("weir-lab/gstreamer-registry.bin"));
         if let Some(method) = self.authentication {
             python.args(["--auth", method]);
+        }
+        if let Some(name) = &self.name {
+            python.arg("--name").arg(name);
         }
         if let Some(certificate) = &self.certificate {
             python.arg("--tls").arg(&certificate.chain).arg(&certificate.key);

@@ -13,6 +13,7 @@ args.add_argument('--port', required=True)
 args.add_argument('--transports', default='udp,tcp')
 args.add_argument('--vod', required=True)
 args.add_argument('--auth', choices=['digest', 'basic'])
+args.add_argument('--name')
 args.add_argument('--tls', nargs=2, metavar=('CERT', 'KEY'))
 args = args.parse_args()
 
@@ -69,6 +70,13 @@ if args.auth or args.tls:
     if args.tls:
         auth.set_tls_certificate(Gio.TlsCertificate.new_from_files(*args.tls))
     server.set_auth(auth)
+
+if args.name:
+    def rename(_client, _session, message):
+        message.remove_header(GstRtsp.RTSPHeaderField.SERVER, -1)
+        message.add_header(GstRtsp.RTSPHeaderField.SERVER, args.name)
+
+    server.connect('client-connected', lambda _server, client: client.connect('send-message', rename))
 
 server.attach(None)
 GLib.MainLoop().run()

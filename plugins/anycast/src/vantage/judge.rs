@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use weir_contract::{Finding, Outcome, State, fault};
+use weir_probe::path::Path;
 use weir_probe::state::StateFile;
 
 use super::history::History;
@@ -185,7 +186,8 @@ fn inflation(outcome: &mut Outcome, report: &Report, args: &Args, node: &str, rt
     });
 }
 
-/// Compares with the runs before, and saves this one. Without a place for it the check says less, it does not fail.
+/// Compares with the runs before, and saves this one. Without a place for it the check says less, it does not fail; and the
+/// number of changes is not 0 then, it is not known.
 fn remember(outcome: &mut Outcome, service: &Service, args: &Args, node: &str, instance: &str) {
     let target = service.address.to_string();
     let file = match &args.state_dir {
@@ -194,6 +196,7 @@ fn remember(outcome: &mut Outcome, service: &Service, args: &Args, node: &str, i
             Ok(file) => file,
             Err(error) => {
                 outcome.details.push(format!("changes are not counted: {error}"));
+                outcome.samples.push(CHANGES.sample_opt(None::<usize>).of(instance));
                 return;
             }
         },
@@ -201,22 +204,21 @@ fn remember(outcome: &mut Outcome, service: &Service, args: &Args, node: &str, i
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let mut history = History::read(&file.load().unwrap_or_default());
     history.see_node(node, now);
-    let changes =
-        CHANGES.sample(history.changes(now, args.window)).of(instance).against(args.limits(&CHANGES));
+    let changed = history.changes(now, args.window);
+    let path = service.path.as_ref().filter(|path| path.distance.is_some()).map(Path::words);
+    let before = path.as_deref().and_then(|path| history.see_path(path));
+    let saved = file.save(&history.write());
+    if let Err(error) = &saved {
+        outcome.details.push(format!("changes are not counted: {}: {error}", file.path().display()));
+    }
+    let changes = CHANGES.sample_opt(saved.ok().map(|()| changed)).of(instance);
+    let changes = changes.against(args.limits(&CHANGES));
     judged(outcome, changes, &fault::ANYCAST_CHANGES, |count| {
         format!("the answering node changed {count} times within {} s, now it is {node}", args.window)
     });
-    if let Some(path) = service.path.as_ref().filter(|path| path.distance.is_some()) {
-        let words = path.words();
-        if let Some(before) = history.see_path(&words) {
-            outcome.find(
-                &fault::ANYCAST_PATH,
-                format!("packets go by way of {words}, before by way of {before}"),
-            );
-        }
-    }
-    if let Err(error) = file.save(&history.write()) {
-        outcome.details.push(format!("changes are not counted: {}: {error}", file.path().display()));
+    if let (Some(words), Some(before)) = (path, before) {
+        outcome
+            .find(&fault::ANYCAST_PATH, format!("packets go by way of {words}, before by way of {before}"));
     }
 }
 

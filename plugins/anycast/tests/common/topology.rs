@@ -218,10 +218,14 @@ impl Topology {
 
     /// Runs `check_anycast` on the client, with the three nodes.
     pub(crate) fn look(&self, arguments: &[&str]) -> Result<Outcome> {
+        self.look_in(&self.client.lab().dir().display().to_string(), arguments)
+    }
+
+    /// The same with a memory in another folder.
+    pub(crate) fn look_in(&self, folder: &str, arguments: &[&str]) -> Result<Outcome> {
         let nodes =
             ["--node", "wix1=203.0.113.1", "--node", "ape1=203.0.113.2", "--node", "sfo1=203.0.113.3"];
-        let folder = self.client.lab().dir().display().to_string();
-        let how = ["--identity", "dns:www.anycast.test", "--state-dir", &folder];
+        let how = ["--identity", "dns:www.anycast.test", "--state-dir", folder];
         self.client.lab().check("check_anycast", &[arguments, &nodes, &how].concat())
     }
 
