@@ -1,0 +1,382 @@
+//! `check_rtmp`: do frames flow after `NetStream.Play.Start`, on every track, over time?
+
+use std::time::Duration;
+
+use clap::Args;
+use weir_cli::{Check, Common, seconds};
+use weir_contract::{Fault, Field, Finding, Outcome, Problem, Range, Sample, State, Thresholds, Unit, fault};
+use weir_probe::Probe;
+use weir_probe::rtmp::{Ended, PORTS, Seen, Track, Watch, watch};
+use weir_wire::auth::Credentials;
+use weir_wire::rtmp::Setup;
+
+use crate::common::{self, ExpectArgs, SourceArgs, StreamCheck, StreamLimits};
+use crate::fields::{BITRATE, FIRST_MEDIA, GAP, SPEED, TRACKS};
+use crate::target::Target;
+
+/// The word before the state.
+const SERVICE: &str = "RTMP";
+/// What is measured.
+pub const FIELDS: &[&Field] = &[&FIRST_MEDIA, &BITRATE, &SPEED, &GAP, &TRACKS];
+/// Percent of real time.
+const SPEED_WARNING: f64 = 70.0;
+/// A live track that has sent nothing for so long at the end of the watch has stopped.
+const STOPPED: Duration = Duration::from_secs(2);
+/// Waiting for less than this, unless it was asked for, proves nothing.
+const WAIT_MIN: Duration = Duration::from_secs(2);
+/// Watching for less than this shows only the server's buffer.
+const WATCH_MIN: Duration = Duration::from_millis(2500);
+/// A picture may begin with its next key frame only, and encoders as they come make one in 250 frames.
+const KEY_FRAMES: Duration = Duration::from_secs(10);
+
+/// The options of `check_rtmp`.
+#[derive(Args, Debug)]
+pub struct RtmpArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+
+    /// The application with its instance, where the URL does not tell where it ends: rtmp://h/a/b/c is the stream c of a/b.
+    #[arg(long, value_name = "NAME")]
+    app: Option<String>,
+
+    /// The stream, where the URL does not tell where it begins, such as mp4:films/a.mp4.
+    #[arg(long, value_name = "NAME")]
+    stream: Option<String>,
+
+    /// The page in which the player is, for servers that let only their own pages play.
+    #[arg(long, value_name = "URL")]
+    page_url: Option<String>,
+
+    /// The player itself, for servers that ask for it.
+    #[arg(long, value_name = "URL")]
+    swf_url: Option<String>,
+
+    /// How long to watch after the first frame; longer, as far as -t leaves time, for a track that has not come yet.
+    #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = watch_time)]
+    watch: Duration,
+
+    /// How long to wait for the first frame; servers without a buffer begin a picture with its next key frame.
+    #[arg(long, value_name = "SECONDS", default_value = "8", value_parser = seconds)]
+    wait: Duration,
+
+    #[command(flatten)]
+    expect: ExpectArgs,
+
+    /// Ask for a live stream only, and be critical when a recording comes.
+    #[arg(long)]
+    expect_live: bool,
+
+    #[command(flatten)]
+    limits: StreamLimits,
+}
+
+fn watch_time(text: &str) -> Result<Duration, String> {
+    match seconds(text)? {
+        time if time >= WATCH_MIN => Ok(time),
+        _ => Err("watching for less than 2.5 seconds sees only the server's buffer".to_owned()),
+    }
+}
+
+impl RtmpArgs {
+    fn thresholds(&self, field: &'static Field) -> Thresholds {
+        let default = match field.id {
+            "speed" => Thresholds { warning: Some(Range::below(SPEED_WARNING)), critical: None },
+            _ => Thresholds::default(),
+        };
+        self.limits.of(field, FIELDS, default)
+    }
+
+    /// What to ask for; a macro of the host may have been empty.
+    fn options(&self) -> Watch<'_> {
+        fn given(text: Option<&String>) -> Option<&str> {
+            text.map(String::as_str).filter(|text| !text.is_empty())
+        }
+        Watch {
+            app: given(self.app.as_ref()),
+            stream: given(self.stream.as_ref()),
+            page_url: given(self.page_url.as_ref()),
+            swf_url: given(self.swf_url.as_ref()),
+            live_only: self.expect_live,
+            time: self.watch,
+            patience: self.wait,
+        }
+    }
+}
+
+/// `check_rtmp`
+#[derive(Debug)]
+pub struct Rtmp;
+
+impl Check for Rtmp {
+    const SERVICE: &'static str = SERVICE;
+    const ABOUT: &'static str = "Check a stream over RTMP: do frames flow, on every track, over time?\n\n\
+        Asks as a player does (handshake, connect, createStream, play) and watches for a few seconds. RTMP servers agree to play what \
+        nobody publishes, and send the headers that they have kept: only frames of sound and picture count, and their time stamps tell \
+        whether the source keeps up with the clock. Speaks rtmp and rtmps.";
+    const EXAMPLES: &'static str = "  A channel with picture and sound, the first frame within 2 seconds:\n    \
+        check_rtmp rtmp://live.example.net/live/news --expect-tracks video,audio -w 2 -c 5\n  \
+        Codec and bit rate, over TLS, with a token:\n    \
+        check_rtmp -u 'rtmps://live.example.net/live/news?token=abc' --expect-codec H264,AAC --min-bitrate 500000\n  \
+        A URL that does not tell where the application ends:\n    \
+        check_rtmp rtmp://live.example.net/live/studio/one --app live";
+    const FIELDS: &'static [&'static Field] = FIELDS;
+    type Args = RtmpArgs;
+
+    fn validate(args: &RtmpArgs) -> Result<(), Problem> {
+        args.limits.check(FIELDS)
+    }
+
+    fn thresholds(args: &RtmpArgs) -> Vec<(&'static Field, Thresholds)> {
+        FIELDS.iter().map(|field| (*field, args.thresholds(field))).collect()
+    }
+
+    fn run(args: &RtmpArgs, common: &Common) -> Outcome {
+        common::run::<Self>(args, common)
+    }
+}
+
+impl StreamCheck for Rtmp {
+    fn source(args: &RtmpArgs) -> &SourceArgs {
+        &args.source
+    }
+
+    async fn check(args: &RtmpArgs, common: &Common) -> Result<Outcome, Problem> {
+        let look = async |probe: &Probe, address, target: &Target, _: Option<&Credentials>| {
+            let mut seen = Seen::default();
+            let problem = watch(probe, &target.url, address, args.options(), &mut seen).await.err();
+            judge(args, target.url.as_str(), &seen, problem)
+        };
+        args.source.every_address(SERVICE, common, PORTS, look).await
+    }
+}
+
+/// Facts to verdict.
+fn judge(args: &RtmpArgs, url: &str, seen: &Seen, problem: Option<Problem>) -> Outcome {
+    let mut outcome = Outcome::new(SERVICE, url);
+    outcome.headline = headline(seen);
+    outcome.details = details(seen);
+    match problem {
+        Some(problem) => outcome.findings.push(problem.into()),
+        None => flow(&mut outcome, args, seen),
+    }
+    if seen.first_media.is_some() {
+        let tracks: Vec<_> = seen.tracks().map(|(kind, track)| (kind, track.codec.as_deref())).collect();
+        args.expect.judge(&mut outcome, &tracks, &describe(seen), &fault::RTMP_TRACKS);
+        if args.expect_live && !seen.live() {
+            let duration = seen.metadata.as_ref().and_then(|data| data.duration);
+            let duration = duration.map(|time| format!(" of {}", seconds_of(time))).unwrap_or_default();
+            outcome.find(&fault::RTMP_FILE, format!("the stream is a recording{duration}, not live"));
+        }
+    }
+    let broken = outcome.state() == State::Critical;
+    for sample in samples(seen) {
+        let thresholds = args.thresholds(sample.field);
+        let sample = sample.against(thresholds);
+        if broken && matches!(sample.field.id, "bitrate" | "speed" | "gap") {
+            // What is broken has been said; a bit rate of nothing is no second fault.
+            outcome.samples.push(sample);
+        } else {
+            let fault = fault_of(sample.field);
+            outcome.judge(sample, fault);
+        }
+    }
+    outcome
+}
+
+/// Which fault the thresholds of a field raise.
+fn fault_of(field: &'static Field) -> &'static Fault {
+    match field.id {
+        "first_media" => &fault::START_SLOW,
+        "bitrate" => &fault::BITRATE,
+        "speed" => &fault::RTMP_SPEED,
+        "gap" => &fault::STREAM_GAP,
+        _ => &fault::RTMP_TRACKS,
+    }
+}
+
+fn seconds_of(time: Duration) -> String {
+    Unit::Seconds.human(time.into())
+}
+
+/// Whether media flows, which is the question.
+fn flow(outcome: &mut Outcome, args: &RtmpArgs, seen: &Seen) {
+    let ended = seen.ended.as_ref().map(|ended| match ended {
+        Ended::Said(words) => format!("the stream ended: the server said {words}"),
+        Ended::Closed => "the server closed the connection".to_owned(),
+    });
+    if seen.first_media.is_none() {
+        silent(outcome, args, seen, ended);
+        return;
+    }
+    if let (Some(how), true) = (ended, ended_early(seen)) {
+        let text = format!("{how}, after {} and {} frames", seconds_of(seen.watched()), frames(seen));
+        outcome.find(&fault::RTMP_ENDED, text);
+        return;
+    }
+    // A recording may have been sent ahead.
+    let owed = seen.live() || seen.pace.media_time < seen.watched();
+    let silence = since(seen.pace.last_arrival, seen);
+    if seen.ended.is_none() && owed && silence >= STOPPED {
+        let text = format!(
+            "{} frames came in {}, then nothing for {}",
+            frames(seen),
+            seconds_of(seen.watched().saturating_sub(silence)),
+            seconds_of(silence)
+        );
+        outcome.find(&fault::STREAM_STALLED, text);
+        return;
+    }
+    if seen.live() && seen.ended.is_none() && seen.watched() < WATCH_MIN {
+        let text = format!("the deadline left only {} to watch: raise -t", seconds_of(seen.watched()));
+        outcome.find(&fault::NO_DATA, text);
+        return;
+    }
+    for (kind, track) in seen.tracks() {
+        if let Some((state, text)) = track_silent(kind, track, seen) {
+            let subject = kind.to_owned();
+            outcome.findings.push(Finding { fault: &fault::RTMP_TRACK_SILENT, state, subject, text });
+        }
+    }
+}
+
+/// No frame came at all.
+fn silent(outcome: &mut Outcome, args: &RtmpArgs, seen: &Seen, ended: Option<String>) {
+    let waited = seen.until.saturating_sub(seen.asked.unwrap_or_default());
+    if ended.is_none() && waited < args.wait.min(WAIT_MIN) {
+        let text = format!("the deadline left only {} to wait for media: raise -t", seconds_of(waited));
+        outcome.find(&fault::NO_DATA, text);
+        return;
+    }
+    let what = ended.as_deref().unwrap_or("no frame came");
+    let said = seen.said.as_deref().map_or_else(|| "nothing".to_owned(), str::to_owned);
+    let kept: Vec<&str> = seen.tracks().filter(|(_, track)| track.set_up).map(|(kind, _)| kind).collect();
+    let kept = match kept.as_slice() {
+        [] => String::new(),
+        kept => format!(", and sent the headers of {} that it has kept", kept.join(" and ")),
+    };
+    let fault = if ended.is_some() { &fault::RTMP_REFUSED } else { &fault::RTMP_SILENT };
+    let text = format!("{what} within {} of play (the server said {said}{kept})", seconds_of(waited));
+    outcome.find(fault, text);
+}
+
+/// Whether a track sends nothing while the other one flows.
+fn track_silent(kind: &str, track: &Track, seen: &Seen) -> Option<(State, String)> {
+    if seen.ended.is_some() {
+        return None;
+    }
+    if track.frames > 0 {
+        let silence = since(track.pace.last_arrival, seen);
+        let text = || format!("{} frames, then none for {}", track.frames, seconds_of(silence));
+        return (silence >= STOPPED && seen.live()).then(|| (State::Critical, text()));
+    }
+    let waited = seen.until.saturating_sub(seen.asked.unwrap_or_default());
+    let text = format!("no frame within {}, the other track flows", seconds_of(waited));
+    // A picture whose key frames are rare may still come.
+    if kind == "video" && waited < KEY_FRAMES {
+        let more = "key frames may be that rare: raise -t to 15 to be certain";
+        return Some((State::Warning, format!("{text}; {more}")));
+    }
+    Some((State::Critical, text))
+}
+
+/// How long before the end of the watch something last came.
+fn since(last: Option<Duration>, seen: &Seen) -> Duration {
+    last.map_or(Duration::ZERO, |last| seen.until.saturating_sub(last))
+}
+
+fn frames(seen: &Seen) -> u64 {
+    seen.video.frames + seen.audio.frames
+}
+
+/// Whether a stream that has ended should have gone on.
+fn ended_early(seen: &Seen) -> bool {
+    let duration = seen.metadata.as_ref().and_then(|data| data.duration);
+    seen.live() || duration.is_some_and(|duration| seen.pace.media_time + STOPPED < duration)
+}
+
+/// The facts as numbers.
+pub fn samples(seen: &Seen) -> Vec<Sample> {
+    let flows = seen.first_media.is_some();
+    // The pause at the end is one too, unless the stream has ended.
+    let end = since(seen.pace.last_arrival.filter(|_| seen.ended.is_none()), seen);
+    let sending = seen.tracks().filter(|(_, track)| track.frames > 0).count();
+    vec![
+        FIRST_MEDIA.sample_opt(seen.first_media),
+        BITRATE.sample_opt(seen.bitrate()),
+        // A recording may come faster or slower than it plays.
+        SPEED.sample_opt(seen.speed().filter(|_| seen.live())),
+        GAP.sample_opt(flows.then(|| seen.pace.longest_gap.max(end))),
+        TRACKS.sample_opt(flows.then_some(sending)),
+    ]
+}
+
+/// `H264 320x180 15 fps + AAC`.
+fn describe(seen: &Seen) -> String {
+    let data = seen.metadata.clone().unwrap_or_default();
+    let one = |(kind, track): (&str, &Track)| {
+        let mut text = track.codec.clone().unwrap_or_else(|| kind.to_owned());
+        if kind == "video" {
+            match (track.setup, data.size) {
+                (Some(Setup::Picture(size)), _) => text += &format!(" {}x{}", size.width, size.height),
+                (_, Some((width, height))) => text += &format!(" {width:.0}x{height:.0}"),
+                _ => {}
+            }
+            if let Some(rate) = data.frame_rate {
+                text += &format!(" {} fps", (rate * 100.0).round() / 100.0);
+            }
+        }
+        text
+    };
+    seen.tracks().map(one).collect::<Vec<_>>().join(" + ")
+}
+
+fn headline(seen: &Seen) -> String {
+    let mut parts = vec![describe(seen)];
+    for sample in samples(seen) {
+        let (Some(value), field) = (sample.value, sample.field) else { continue };
+        match field.id {
+            "bitrate" => parts.push(field.unit.human(value)),
+            "first_media" => parts.push(format!("first frame after {}", field.unit.human(value))),
+            "speed" => parts.push(format!("speed {}", field.unit.human(value))),
+            _ => {}
+        }
+    }
+    parts.retain(|part| !part.is_empty());
+    parts.join(", ")
+}
+
+fn details(seen: &Seen) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut say = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            lines.push(format!("{name}: {value}"));
+        }
+    };
+    let location = seen.location.as_ref();
+    say("application", location.map(|location| location.app.clone()));
+    say("stream", location.map(|location| location.stream.clone()));
+    say("server", seen.server.clone());
+    say("redirected to", seen.redirected.clone());
+    say("server said", seen.said.clone());
+    if seen.first_media.is_some() {
+        say("kind", Some(if seen.live() { "live" } else { "recording" }.to_owned()));
+    }
+    if let Some(data) = &seen.metadata {
+        say("encoder", data.encoder.clone());
+        say("announced", data.bit_rate.map(|rate| Unit::BitsPerSecond.human(rate.into())));
+        say("duration", data.duration.map(seconds_of));
+    }
+    for (kind, track) in seen.tracks() {
+        let codec = track.codec.as_deref().unwrap_or("codec unknown");
+        let sound = match track.setup {
+            Some(Setup::Sound(sound)) => format!(" {} Hz, {} channels", sound.sample_rate, sound.channels),
+            _ => String::new(),
+        };
+        let keys =
+            if kind == "video" { format!(" ({} key frames)", track.key_frames) } else { String::new() };
+        let gap = seconds_of(track.pace.longest_gap);
+        let text = format!("{codec}{sound}, {} frames{keys}, longest gap {gap}", track.frames);
+        say(kind, Some(text));
+    }
+    lines
+}
