@@ -1,5 +1,6 @@
 //! `check_ipvs`: options, and how a run goes.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,15 +9,15 @@ use weir_cli::{Check, Common, Limits};
 use weir_contract::{Field, Outcome, Problem, Range, Thresholds, fault};
 use weir_probe::Deadline;
 use weir_probe::state::StateFile;
-use weir_wire::ip_vs::Key;
 use weir_wire::ip_vs::expect::{self, Expectation};
+use weir_wire::ip_vs::{Key, Service};
 
-use crate::fields::FIELDS;
+use crate::fields::{self, FIELDS};
 use crate::judge::judge;
 use crate::memory::Memory;
 use crate::names::{Machine, Names, Pattern};
 use crate::sync::{self, Facts};
-use crate::table::{Place, Source, Table, text};
+use crate::table::{Place, Source, Table, Wish, text};
 
 /// The word before the state.
 pub(crate) const SERVICE: &str = "IPVS";
@@ -101,6 +102,19 @@ impl IpvsArgs {
         self.limits.of(field, FIELDS, default)
     }
 
+    /// Whether `field` is compared with anything.
+    fn wants(&self, field: &'static Field) -> bool {
+        self.thresholds(field) != Thresholds::default()
+    }
+
+    /// Whether the servers of `service` have what only a dump of their own tells. Without connections no server is overloaded, and
+    /// templates of persistence are not counted by `active` and `inactive`.
+    fn needs_closer(&self, service: &Service, table: &Table) -> bool {
+        let busy = || service.dests.iter().any(|dest| dest.active > 0 || dest.inactive > 0);
+        (table.conns.is_none() && service.persistence.is_some())
+            || (self.wants(&fields::OVERLOADED) && busy())
+    }
+
     /// Whether somebody asked for a threshold, and must be told when the measure is not known. An imbalance is not known in
     /// the first run, nor while too few connections come.
     pub(crate) fn is_limited(&self, field: &'static Field) -> bool {
@@ -153,12 +167,12 @@ impl Check for Ipvs {
 
     fn run(args: &IpvsArgs, common: &Common) -> Outcome {
         let place = Place { text: args.table.clone(), ..Place::default() };
-        check(args, &place, Deadline::after(common.timeout))
+        check(args, &place, common.wants_details(), Deadline::after(common.timeout))
             .unwrap_or_else(|problem| Outcome::failed(SERVICE, "", problem))
     }
 }
 
-fn check(args: &IpvsArgs, place: &Place, deadline: Deadline) -> Result<Outcome, Problem> {
+fn check(args: &IpvsArgs, place: &Place, details: bool, deadline: Deadline) -> Result<Outcome, Problem> {
     let mut report = Report::default();
     if let Some(path) = &args.names {
         report.names = Names::read(path)?;
@@ -171,13 +185,20 @@ fn check(args: &IpvsArgs, place: &Place, deadline: Deadline) -> Result<Outcome, 
     }
     let names = report.names.clone();
     let wanted = |key: &Key| args.services.is_empty() || args.services.iter().any(|p| p.selects(key, &names));
-    report.table = place.read(&wanted, deadline)?;
+    let everything = details || report.expectation.is_some() || args.wants(&fields::IMBALANCE);
+    let closer = |table: &Table| {
+        let needed = |service: &&Service| everything || args.needs_closer(service, table);
+        table.services.iter().filter(needed).map(|service| service.key).collect::<HashSet<Key>>()
+    };
+    let whole = details || args.sync.is_some() || report.expectation.is_some();
+    let wish = Wish { services: &wanted, closer: &closer, whole };
+    report.table = place.read(wish, deadline)?;
     if args.sync.is_some() {
         report.sync = sync::look(place, &report.table);
     }
     let memory = Keep::open(args, &report);
     report.before = memory.as_ref().and_then(Keep::before);
-    let mut outcome = judge(args, &report, &wanted);
+    let mut outcome = judge(args, &report, &wanted, details);
     let in_time = deadline.remaining() > SECOND_LOOK * 2;
     if report.table.source != Source::Text
         && in_time
@@ -185,8 +206,8 @@ fn check(args: &IpvsArgs, place: &Place, deadline: Deadline) -> Result<Outcome, 
     {
         std::thread::sleep(SECOND_LOOK);
         let first = std::mem::take(&mut report.table);
-        report.table = place.read_again(first, &wanted, deadline)?;
-        outcome = judge(args, &report, &wanted);
+        report.table = place.read_again(first, wish, deadline)?;
+        outcome = judge(args, &report, &wanted, details);
     }
     if let Some(memory) = memory {
         memory.save(&report, &mut outcome);
@@ -210,8 +231,7 @@ struct Keep(StateFile);
 
 impl Keep {
     fn open(args: &IpvsArgs, report: &Report) -> Option<Self> {
-        let imbalance = crate::fields::FIELDS.iter().find(|field| field.id == "imbalance")?;
-        let needed = args.thresholds(imbalance) != Thresholds::default() || args.sync.is_some();
+        let needed = args.wants(&fields::IMBALANCE) || args.sync.is_some();
         if !needed || report.table.source == Source::Text {
             return None;
         }

@@ -3,6 +3,7 @@
 //! Counters are drawn as DERIVE from the kernel's 64-bit numbers. Services beyond the first N share one line, `other`: who is
 //! among the first is remembered, because a line that moved in or out of `other` would draw a peak that never was.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
@@ -15,7 +16,7 @@ use weir_wire::ip_vs::{Dest, Key, Service, Stats, address_id};
 
 use crate::fields::{ACTIVE, INACTIVE, SERVERS, ZERO_WEIGHT};
 use crate::names::{Names, Pattern};
-use crate::table::{Place, Table};
+use crate::table::{Place, Table, Wish};
 
 /// Services with graphs of their own, unless `env.top` says otherwise.
 const TOP: usize = 10;
@@ -101,6 +102,8 @@ pub struct IpvsGraphs {
     service: String,
     names: Names,
     table: Table,
+    /// The names of the services, in the order of the table.
+    ids: Vec<String>,
     top: Vec<String>,
 }
 
@@ -118,27 +121,38 @@ impl IpvsGraphs {
         };
         let wanted =
             |key: &Key| patterns.is_empty() || patterns.iter().any(|pattern| pattern.selects(key, &names));
-        let table = place.read(&wanted, Deadline::after(env.timeout()?))?;
         let memory = env
             .get("MUNIN_PLUGSTATE")
             .map(|folder| StateFile::in_folder(&PathBuf::from(folder), "ipvs_", &link.service));
         let before = memory.as_ref().and_then(StateFile::load).unwrap_or_default();
-        let top = top(&table.services, &names, before.lines(), env.parse("top", TOP)?);
+        let count = env.parse("top", TOP)?;
+        let drawn = |table: &Table| top(&table.services, &names, before.lines(), count);
+        // Only the servers of services that are drawn need counters.
+        let closer = |table: &Table| -> HashSet<Key> {
+            let drawn = drawn(table);
+            let keys = table.services.iter().map(|service| service.key);
+            keys.filter(|key| drawn.contains(&names.id(key))).collect()
+        };
+        let wish = Wish { services: &wanted, closer: &closer, whole: false };
+        let table = place.read(wish, Deadline::after(env.timeout()?))?;
+        let top = drawn(&table);
         if let Some(memory) = memory.filter(|_| !before.lines().eq(top.iter().map(String::as_str))) {
             // Without memory the choice is made anew each time, which only matters with more services than lines.
             let _ = memory.save(&(top.join("\n") + "\n"));
         }
-        Ok(Self { service: link.service.clone(), names, table, top })
+        let ids = table.services.iter().map(|service| names.id(&service.key)).collect();
+        Ok(Self { service: link.service.clone(), names, table, ids, top })
     }
 
     /// The services with graphs of their own, in a stable order.
     fn drawn(&self) -> impl Iterator<Item = (&Service, String)> {
-        let of = |id: &String| self.table.services.iter().find(|service| self.names.id(&service.key) == *id);
-        self.top.iter().filter_map(move |id| Some((of(id)?, id.clone())))
+        let at = |id: &String| self.ids.iter().position(|known| known == id);
+        self.top.iter().filter_map(move |id| Some((self.table.services.get(at(id)?)?, id.clone())))
     }
 
     fn others(&self) -> impl Iterator<Item = &Service> {
-        self.table.services.iter().filter(|service| !self.top.contains(&self.names.id(&service.key)))
+        let rest = self.table.services.iter().zip(&self.ids).filter(|(_, id)| !self.top.contains(id));
+        rest.map(|(service, _)| service)
     }
 }
 
@@ -232,7 +246,7 @@ impl Graphs for IpvsGraphs {
             ]);
             for dest in &service.dests {
                 let server = server(&id, dest);
-                samples.push(CONNS.sample_opt(dest.stats.map(|s| s.conns)).of(&server));
+                samples.push(CONNS.sample_opt(dest.stats.as_ref().map(|s| s.conns)).of(&server));
                 samples.push(WEIGHT.sample(dest.weight).of(&server));
             }
         }

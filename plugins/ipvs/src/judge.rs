@@ -15,7 +15,12 @@ use crate::table::Source;
 /// Below this many packets per second a director counts as idle: health checks and stray packets.
 const IDLE: u64 = 1;
 
-pub(crate) fn judge(args: &IpvsArgs, report: &Report, wanted: &dyn Fn(&Key) -> bool) -> Outcome {
+pub(crate) fn judge(
+    args: &IpvsArgs,
+    report: &Report,
+    wanted: &dyn Fn(&Key) -> bool,
+    details: bool,
+) -> Outcome {
     let table = &report.table;
     let mut outcome = Outcome::new(SERVICE, "director");
     outcome.headline = headline(report);
@@ -36,7 +41,9 @@ pub(crate) fn judge(args: &IpvsArgs, report: &Report, wanted: &dyn Fn(&Key) -> b
     if let Some(role) = args.role {
         carries(&mut outcome, report, role);
     }
-    describe(&mut outcome, report);
+    if details {
+        describe(&mut outcome, report);
+    }
     outcome
 }
 
@@ -85,12 +92,13 @@ fn pools(outcome: &mut Outcome, args: &IpvsArgs, report: &Report) {
             find(outcome, &fault::IPVS_EMPTY, name, text);
         }
     }
+    let ids: Vec<String> = report.table.services.iter().map(|s| report.names.id(&s.key)).collect();
     let mut blind: Vec<&str> = Vec::new();
     // By field first: what is cut from a long first line is then the least important.
     for field in f::OF_SERVICE {
-        for (service, spread) in report.table.services.iter().zip(&spreads) {
-            let sample = sample(field, service, report, spread.as_ref());
-            let sample = sample.of(report.names.id(&service.key)).against(args.thresholds(field));
+        let thresholds = args.thresholds(field);
+        for ((service, id), spread) in report.table.services.iter().zip(&ids).zip(&spreads) {
+            let sample = sample(field, service, report, spread.as_ref()).of(id.as_str()).against(thresholds);
             if sample.value.is_none() {
                 // What the source does not tell is only missed where somebody has set a threshold.
                 blind.extend(args.is_limited(field).then_some(field.label));
@@ -122,7 +130,10 @@ fn sample(field: &'static Field, service: &Service, report: &Report, spread: Opt
         "out_rate" => rate(|s| s.out_byte_rate),
         "zero_weight" => field.sample(count(&|d| d.weight == 0)),
         "overloaded" => {
-            let known = service.dests.iter().all(|dest| dest.upper.is_some());
+            // A server without connections is not at its threshold, whatever that is; it is only asked for where it matters.
+            let idle = |dest: &Dest| dest.active == 0 && dest.inactive == 0;
+            let told = report.table.source == Source::Netlink;
+            let known = service.dests.iter().all(|dest| dest.upper.is_some() || (told && idle(dest)));
             field.sample_opt(known.then(|| count(&Dest::is_overloaded)))
         }
         _ => field.sample_opt(spread.map(|spread| rounded(spread.distance()))),
@@ -159,6 +170,10 @@ fn threshold(
     spread: Option<&Spread>,
 ) {
     let state = sample.value.map_or(State::Ok, |value| sample.thresholds.judge(value.as_f64()));
+    if state == State::Ok {
+        outcome.samples.push(sample);
+        return;
+    }
     let (subject, field) = (report.names.service(&service.key), sample.field.id);
     let list = |test: &dyn Fn(&Dest) -> bool| {
         let names: Vec<String> = service
@@ -177,7 +192,7 @@ fn threshold(
         _ => false,
     };
     let text = match field {
-        _ if state == State::Ok || said => None,
+        _ if said => None,
         "zero_weight" => Some((&fault::IPVS_WEIGHT0, format!("weight 0: {}", list(&|d| d.weight == 0)))),
         "overloaded" => {
             let full = list(&Dest::is_overloaded);
@@ -317,8 +332,7 @@ fn headline(report: &Report) -> String {
     let expectation = &report.expectation;
     let file =
         expectation.as_ref().map(|e| format!(", compared with {}", e.manager.name())).unwrap_or_default();
-    let blind =
-        if report.table.source == Source::Proc { " (no counters: CAP_NET_ADMIN is missing)" } else { "" };
+    let blind = if report.table.unprivileged { " (no counters: CAP_NET_ADMIN is missing)" } else { "" };
     format!(
         "{what}: {live} of {} servers live, {active} active connections{traffic}{file}{blind}",
         dests().count()
@@ -353,7 +367,7 @@ fn describe(outcome: &mut Outcome, report: &Report) {
                 dest.weight,
                 dest.active,
                 dest.inactive,
-                counters(dest.stats.as_ref())
+                counters(dest.stats.as_deref())
             ));
         }
     }

@@ -36,8 +36,9 @@ impl Spread {
 impl Memory {
     pub(crate) fn of(services: &[Service], drops: Option<u64>) -> Self {
         let rows = services.iter().flat_map(|service| {
-            let counted =
-                |dest: &weir_wire::ip_vs::Dest| Some(((service.key.id(), dest.address), dest.stats?.conns));
+            let counted = |dest: &weir_wire::ip_vs::Dest| {
+                Some(((service.key.id(), dest.address), dest.stats.as_ref()?.conns))
+            };
             service.dests.iter().filter_map(counted)
         });
         Self { conns: rows.collect(), drops }
@@ -75,7 +76,7 @@ impl Memory {
         let mut rows = Vec::new();
         for dest in service.dests.iter().filter(|dest| dest.weight > 0) {
             let before = self.conns.get(&(service.key.id(), dest.address))?;
-            rows.push((dest, dest.stats?.conns.checked_sub(*before)?));
+            rows.push((dest, dest.stats.as_ref()?.conns.checked_sub(*before)?));
         }
         let total = rows.iter().map(|(_, new)| new).sum::<u64>();
         if total < volume.max(1) || rows.len() < 2 {
@@ -101,7 +102,7 @@ mod tests {
         for (at, conns) in conns.into_iter().enumerate() {
             let mut dest = Dest::new(format!("192.0.2.{}:80", at + 7).parse().expect("an address"));
             dest.weight = [3, 1][at];
-            dest.stats = Some(Stats { conns, ..Stats::default() });
+            dest.stats = Some(Box::new(Stats { conns, ..Stats::default() }));
             service.dests.push(dest);
         }
         service

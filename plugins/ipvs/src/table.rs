@@ -1,21 +1,28 @@
 //! The director's table, from the best source that this user may read.
+//!
+//! The rows come from `/proc/net/ip_vs`, which the kernel writes at one go; netlink adds what that text lacks. It costs a dump a
+//! service, so each reader says of which services it needs that.
 
+use std::collections::{HashMap, HashSet};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use weir_contract::{Problem, fault};
 use weir_probe::Deadline;
 use weir_wire::ip_vs::netlink::{self as codec, Timeouts};
-use weir_wire::ip_vs::{Daemon, Key, MAX_LINE, Service, deduplicate, ipvsadm, proc};
+use weir_wire::ip_vs::{Daemon, Key, MAX_LINE, Service, ipvsadm, proc, tidy};
 
 use crate::netlink::{Error, Ipvs};
 
 /// A text table is read up to here: 10,000 destinations take 0.6 MB.
 const TEXT_MAX: u64 = 64 << 20;
+/// Bytes taken from the kernel's text at once; it gives a page or two.
+const PIECE: usize = 16 * 1024;
 
 /// Where a table came from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Source {
-    /// The kernel, by netlink: everything.
+    /// The kernel, by netlink too: everything.
     Netlink,
     /// The kernel, by `/proc/net/ip_vs`: no counters, no thresholds, no flags.
     #[default]
@@ -52,10 +59,31 @@ pub struct Table {
     pub timeouts: Option<Timeouts>,
     /// Packets per second from clients, for all services.
     pub packet_rate: Option<u64>,
+    /// Whether netlink was refused, for want of `CAP_NET_ADMIN`.
+    pub unprivileged: bool,
     /// Whether the kernel's estimator stands still: counters and rates are then stale.
     pub frozen: bool,
     /// What is missing and why.
     pub notes: Vec<String>,
+}
+
+/// What a reader needs of the table.
+#[derive(Clone, Copy)]
+#[allow(missing_debug_implementations, reason = "closures have none")]
+pub struct Wish<'a> {
+    /// Which services.
+    pub services: &'a dyn Fn(&Key) -> bool,
+    /// Those among them of whose servers every column is needed: thresholds, counters, tunnels, templates of persistence.
+    pub closer: &'a dyn Fn(&Table) -> HashSet<Key>,
+    /// Whether daemons and timeouts are needed.
+    pub whole: bool,
+}
+
+impl<'a> Wish<'a> {
+    /// The rows of `services`: servers, weights, connections, and the counters of services.
+    pub fn rows(services: &'a dyn Fn(&Key) -> bool) -> Self {
+        Self { services, closer: &|_| HashSet::new(), whole: false }
+    }
 }
 
 /// Where to read.
@@ -79,34 +107,42 @@ impl Place {
         self.proc.join("net").join(name)
     }
 
-    /// Reads the table, with the destinations of the services that `wanted` selects.
+    /// Reads the table.
     ///
     /// The kernel's module is never loaded by this: without `/proc/net/ip_vs` nothing else is asked.
     ///
     /// # Errors
     /// E-IPVS-ABSENT without IPVS; E-NO-DATA for what cannot be read.
-    pub fn read(&self, wanted: &dyn Fn(&Key) -> bool, deadline: Deadline) -> Result<Table, Problem> {
+    pub fn read(&self, wish: Wish<'_>, deadline: Deadline) -> Result<Table, Problem> {
         if let Some(path) = &self.text {
-            return saved(path, wanted);
+            return saved(path, wish.services);
         }
         let path = self.net("ip_vs");
         if !path.exists() {
             let text = format!("the kernel has no IPVS loaded ({} does not exist)", path.display());
             return Err(Problem::new(&fault::IPVS_ABSENT, text));
         }
-        let mut table = match kernel(wanted, deadline) {
-            Ok(table) => table,
+        let read = rows(&path)?;
+        let mut table = Table { services: read.services, size: read.size.map(u64::from), ..Table::default() };
+        if let Ok(text) = std::fs::read_to_string(self.net("ip_vs_status")) {
+            let status = proc::status(&text);
+            table.conns = status.conns;
+            table.size = status.buckets.or(table.size);
+        }
+        match more(&mut table, wish, deadline) {
+            Ok(()) => table.source = Source::Netlink,
             Err(error) => {
-                let mut table = proc_table(&path, wanted)?;
-                table.notes.push(if error.is_permission() {
+                table.unprivileged = error.is_permission();
+                table.notes.push(if table.unprivileged {
                     "read from /proc: no counters, thresholds, flags or daemons without CAP_NET_ADMIN"
                         .to_owned()
                 } else {
                     format!("read from /proc, because {error}")
                 });
-                table
             }
-        };
+        }
+        table.services.retain(|service| (wish.services)(&service.key));
+        tidy(&mut table.services);
         let sysctl = self.proc.join("sys/net/ipv4/vs/run_estimation");
         table.frozen = std::fs::read_to_string(sysctl).is_ok_and(|text| text.trim() == "0");
         if table.frozen {
@@ -118,34 +154,18 @@ impl Place {
                 }
             }
         }
-        if let Ok(text) = std::fs::read_to_string(self.net("ip_vs_status")) {
-            let status = proc::status(&text);
-            table.conns = status.conns;
-            table.size = status.buckets.or(table.size);
-        }
         table.packet_rate = self.packet_rate().filter(|_| !table.frozen);
-        deduplicate(&mut table.services);
-        table.services.sort_by_key(|service| service.key);
-        for service in &mut table.services {
-            service.dests.sort_by_key(|dest| dest.address);
-        }
         Ok(table)
     }
 
-    /// A second look, at what a first one did not see. Also by the other interface, which walks the table in other steps: the rows
-    /// at the end of a step are those that get lost.
+    /// A second look, at what a first one did not see, and by both interfaces: they walk the table in other steps, and the rows at
+    /// the end of a step are those that get lost.
     ///
     /// # Errors
     /// As of [`read`](Self::read).
-    pub fn read_again(
-        &self,
-        first: Table,
-        wanted: &dyn Fn(&Key) -> bool,
-        deadline: Deadline,
-    ) -> Result<Table, Problem> {
-        let second = self.read(wanted, deadline)?;
-        let other = proc_table(&self.net("ip_vs"), wanted)?;
-        Ok(both(first, both(other, second)))
+    pub fn read_again(&self, first: Table, wish: Wish<'_>, deadline: Deadline) -> Result<Table, Problem> {
+        let all = |table: &Table| table.services.iter().map(|service| service.key).collect();
+        Ok(both(first, self.read(Wish { closer: &all, ..wish }, deadline)?))
     }
 
     /// The kernel's moving average over all services, in the last line of `ip_vs_stats`.
@@ -160,34 +180,67 @@ impl Place {
 }
 
 /// What every user may read.
-fn proc_table(path: &Path, wanted: &dyn Fn(&Key) -> bool) -> Result<Table, Problem> {
-    let text = text(path)?;
-    let mut read = proc::table(&text).map_err(|error| no_data(format!("{}: {error}", path.display())))?;
-    read.services.retain(|service| wanted(&service.key));
-    Ok(Table { services: read.services, size: read.size.map(u64::from), ..Table::default() })
+fn rows(path: &Path) -> Result<proc::Table, Problem> {
+    let unreadable = |error| no_data(format!("cannot read {}: {error}", path.display()));
+    let broken = |error| no_data(format!("{}: {error}", path.display()));
+    let mut file = std::fs::File::open(path).map_err(unreadable)?.take(TEXT_MAX);
+    let (mut reader, mut piece) = (proc::Reader::default(), vec![0; PIECE]);
+    loop {
+        match file.read(&mut piece).map_err(unreadable)? {
+            0 => return reader.finish().map_err(broken),
+            count => reader.push(&piece[..count]).map_err(broken)?,
+        }
+    }
 }
 
-/// Everything by netlink.
-fn kernel(wanted: &dyn Fn(&Key) -> bool, deadline: Deadline) -> Result<Table, Error> {
+/// What only netlink tells.
+fn more(table: &mut Table, wish: Wish<'_>, deadline: Deadline) -> Result<(), Error> {
     let mut ipvs = Ipvs::open(deadline)?;
-    let info = ipvs.all("its size", codec::get_info, codec::info)?;
     let services = ipvs.all("its services", codec::get_services, codec::service)?;
-    let mut services: Vec<Service> = services.into_iter().flatten().filter(|s| wanted(&s.key)).collect();
-    for service in &mut services {
-        let ipv6 = service.key.is_ipv6();
-        service.dests =
-            ipvs.of("its servers", codec::get_dests, &service.key, |payload| codec::dest(payload, ipv6))?;
+    let mut closer = join(&mut table.services, services.into_iter().flatten());
+    table.services.retain(|service| (wish.services)(&service.key));
+    if wish.whole {
+        table.daemons = Some(ipvs.all("its synchronisation daemons", codec::get_daemons, codec::daemon)?);
+        table.timeouts = ipvs.all("its timeouts", codec::get_config, codec::timeouts)?.first().copied();
     }
-    let daemons = ipvs.all("its synchronisation daemons", codec::get_daemons, codec::daemon)?;
-    let timeouts = ipvs.all("its timeouts", codec::get_config, codec::timeouts)?;
-    Ok(Table {
-        source: Source::Netlink,
-        services,
-        size: info.first().map(|info| u64::from(info.table_size)),
-        daemons: Some(daemons),
-        timeouts: timeouts.first().copied(),
-        ..Table::default()
-    })
+    closer.extend((wish.closer)(table));
+    for service in table.services.iter_mut().filter(|service| closer.contains(&service.key)) {
+        let ipv6 = service.key.is_ipv6();
+        let dest = |payload: &[u8]| codec::dest(payload, ipv6);
+        let mut dests = ipvs.of("its servers", codec::get_dests, &service.key, dest)?;
+        // Rows of the text that are told here too come second, and go.
+        dests.append(&mut service.dests);
+        service.dests = dests;
+    }
+    Ok(())
+}
+
+/// Makes `rows`, which hold servers, out of the services that netlink tells; the keys of those whose servers the text did not show.
+fn join(rows: &mut Vec<Service>, services: impl Iterator<Item = Service>) -> HashSet<Key> {
+    let mut seen: HashMap<Key, Vec<Service>> = HashMap::new();
+    for row in rows.drain(..) {
+        seen.entry(row.key).or_default().push(row);
+    }
+    let mut unseen = Vec::new();
+    for mut service in services {
+        match seen.remove(&service.key) {
+            Some(same) => {
+                service.dests = same.into_iter().flat_map(|row| row.dests).collect();
+                rows.push(service);
+            }
+            None => unseen.push(service),
+        }
+    }
+    // The text does not tell the family of a mark: without servers, or with tunnels only, it was guessed.
+    for service in &unseen {
+        if let Key::Fwmark { mark, ipv6 } = service.key {
+            seen.remove(&Key::Fwmark { mark, ipv6: !ipv6 });
+        }
+    }
+    rows.extend(seen.into_values().flatten()); // one of the two dumps raced a writer
+    let keys = unseen.iter().map(|service| service.key).collect();
+    rows.append(&mut unseen);
+    keys
 }
 
 /// A listing of `ipvsadm -Ln`, saved rules, or a copy of `/proc/net/ip_vs`.
@@ -205,13 +258,12 @@ fn saved(path: &Path, wanted: &dyn Fn(&Key) -> bool) -> Result<Table, Problem> {
     };
     let mut services = services.map_err(|error| no_data(format!("{}: {error}", path.display())))?;
     services.retain(|service| wanted(&service.key));
-    deduplicate(&mut services);
+    tidy(&mut services);
     Ok(Table { source: Source::Text, services, size: size.map(u64::from), ..Table::default() })
 }
 
 /// A whole file; `-` is not special, use `/dev/stdin`.
 pub(crate) fn text(path: &Path) -> Result<String, Problem> {
-    use std::io::Read;
     let mut text = String::new();
     std::fs::File::open(path)
         .and_then(|file| file.take(TEXT_MAX).read_to_string(&mut text))
@@ -225,17 +277,9 @@ fn no_data(text: String) -> Problem {
 
 /// What two looks saw together, in the words of the second. A dump that races a writer leaves out rows that were there all the time (seen
 /// with 5 of 1000 services); what is in neither is missing indeed.
-fn both(first: Table, mut second: Table) -> Table {
-    for old in first.services {
-        match second.services.iter_mut().find(|service| service.key == old.key) {
-            Some(service) => {
-                let missing: Vec<_> =
-                    old.dests.into_iter().filter(|dest| service.dest(dest.address).is_none()).collect();
-                service.dests.extend(missing);
-            }
-            None => second.services.push(old),
-        }
-    }
+fn both(mut first: Table, mut second: Table) -> Table {
+    second.services.append(&mut first.services);
+    tidy(&mut second.services);
     second
 }
 
@@ -262,10 +306,39 @@ mod tests {
     }
 
     #[test]
+    fn servers_of_the_text_are_joined_to_the_services_of_netlink() {
+        let mark = |mark, ipv6| Service::new(Key::Fwmark { mark, ipv6 }, "rr");
+        // The text takes the marks 7 and 8 for IPv4, because they have no servers.
+        let mut rows = vec![service(80, &["192.0.2.7:80"]), service(81, &[]), mark(7, false), mark(8, false)];
+        let mut known = service(80, &[]);
+        known.scheduler = "wlc".to_owned();
+        let told = [known, mark(7, true), mark(8, false), mark(8, true), service(82, &[])];
+        let unseen = join(&mut rows, told.into_iter());
+        tidy(&mut rows);
+        let names: Vec<String> =
+            rows.iter().map(|s| format!("{} {} {}", s.key, s.scheduler, s.dests.len())).collect();
+        assert_eq!(
+            names,
+            [
+                "TCP 192.0.2.1:80 wlc 1",
+                "TCP 192.0.2.1:81 rr 0",
+                "TCP 192.0.2.1:82 rr 0",
+                "FWM 7 IPv6 rr 0",
+                "FWM 8 rr 0",
+                "FWM 8 IPv6 rr 0"
+            ]
+        );
+        let mut unseen: Vec<String> = unseen.iter().map(ToString::to_string).collect();
+        unseen.sort();
+        assert_eq!(unseen, ["FWM 7 IPv6", "FWM 8 IPv6", "TCP 192.0.2.1:82"]);
+    }
+
+    #[test]
     fn without_ipvs_nothing_is_asked() {
         let place = Place { proc: PathBuf::from("/nonexistent"), text: None };
         let deadline = Deadline::after(std::time::Duration::from_secs(1));
-        let problem = place.read(&|_| true, deadline).expect_err("absent");
+        let wish = Wish::rows(&|_| true);
+        let problem = place.read(wish, deadline).expect_err("absent");
         assert_eq!(problem.fault.code, "E-IPVS-ABSENT");
     }
 }

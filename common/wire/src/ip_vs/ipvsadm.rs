@@ -115,7 +115,7 @@ fn dest_columns(dest: &mut Dest, columns: Columns, words: &[&str]) -> Option<()>
             dest.forward = words.first()?.parse().ok()?;
             (dest.weight, dest.active, dest.inactive) = (number(1)?, number(2)?, number(3)?);
         }
-        Columns::Counters | Columns::Rates => dest.stats = Some(statistics(columns, words)?),
+        Columns::Counters | Columns::Rates => dest.stats = Some(Box::new(statistics(columns, words)?)),
         Columns::Thresholds => {
             (dest.upper, dest.lower) = (Some(number(0)?), Some(number(1)?));
             (dest.active, dest.inactive) = (number(2)?, number(3)?);

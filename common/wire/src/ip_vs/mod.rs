@@ -13,7 +13,7 @@ pub mod proc;
 
 pub use model::{
     Daemon, DaemonRole, Dest, Forward, Key, KeyError, Persistence, Protocol, Service, Stats, Tunnel,
-    TunnelKind, address_id, deduplicate, sched_flag_names,
+    TunnelKind, address_id, sched_flag_names, tidy,
 };
 
 /// The most services, and the most destinations of one service, that are read from any source.

@@ -1,6 +1,5 @@
 //! The table of a director: services, destinations, statistics.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
@@ -340,8 +339,8 @@ pub struct Dest {
     pub inactive: u32,
     /// Persistence templates, when the source tells.
     pub persistent: Option<u32>,
-    /// Counters, when the source tells.
-    pub stats: Option<Stats>,
+    /// Counters, when the source tells; apart, because a table of 10,000 rows is mostly read without.
+    pub stats: Option<Box<Stats>>,
 }
 
 impl Dest {
@@ -485,13 +484,20 @@ pub struct Daemon {
     pub port: u16,
 }
 
-/// Merges rows of the same key: a dump that raced a writer holds some twice (seen in 21 of 139 dumps under load).
-pub fn deduplicate(services: &mut Vec<Service>) {
-    let mut keys = HashSet::new();
-    services.retain(|service| keys.insert(service.key));
+/// Sorts a table by key and address, and merges rows of the same: a dump that raced a writer holds some twice (seen in 21 of
+/// 139 dumps under load). The first of two rows stays.
+pub fn tidy(services: &mut Vec<Service>) {
+    services.sort_by_key(|service| service.key);
+    services.dedup_by(|later, first| {
+        let same = later.key == first.key;
+        if same {
+            first.dests.append(&mut later.dests);
+        }
+        same
+    });
     for service in services {
-        let mut addresses = HashSet::new();
-        service.dests.retain(|dest| addresses.insert(dest.address));
+        service.dests.sort_by_key(|dest| dest.address);
+        service.dests.dedup_by_key(|dest| dest.address);
     }
 }
 
@@ -522,7 +528,7 @@ mod tests {
         let mut service = Service::new(key, "rr");
         service.dests = vec![Dest::new("192.0.2.9:80".parse().expect("an address")); 2];
         let mut table = vec![service.clone(), service];
-        deduplicate(&mut table);
+        tidy(&mut table);
         assert_eq!((table.len(), table[0].dests.len()), (1, 1));
     }
 

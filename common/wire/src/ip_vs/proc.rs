@@ -43,67 +43,129 @@ pub struct Table {
 /// # Errors
 /// The first line that cannot be read.
 pub fn table(text: &str) -> Result<Table, TableError> {
-    let mut table = Table::default();
-    let mut rows = 0;
-    for (number, line) in text.lines().enumerate() {
-        let error = |why| TableError::new(number + 1, why, line);
+    let mut reader = Reader::default();
+    reader.push(text.as_bytes())?;
+    reader.finish()
+}
+
+/// Reads `/proc/net/ip_vs` piece by piece: the text of 10,000 destinations, 0.6 MB, never lies in memory as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct Reader {
+    table: Table,
+    lines: usize,
+    /// The beginning of a line whose end has not come.
+    begun: Vec<u8>,
+}
+
+impl Reader {
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// The first line that cannot be read.
+    pub fn push(&mut self, mut bytes: &[u8]) -> Result<(), TableError> {
+        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+            let (head, rest) = (&bytes[..end], &bytes[end + 1..]);
+            bytes = rest;
+            if self.begun.is_empty() {
+                self.line(head)?;
+            } else {
+                let mut line = std::mem::take(&mut self.begun);
+                line.extend_from_slice(head);
+                self.line(&line)?;
+                line.clear();
+                self.begun = line; // keeps its room
+            }
+        }
+        self.begun.extend_from_slice(bytes);
+        if self.begun.len() > MAX_LINE {
+            let line = std::mem::take(&mut self.begun);
+            return self.line(&line);
+        }
+        Ok(())
+    }
+
+    /// The table, when all bytes have been taken.
+    ///
+    /// # Errors
+    /// A last line that cannot be read.
+    pub fn finish(mut self) -> Result<Table, TableError> {
+        let line = std::mem::take(&mut self.begun);
+        self.line(&line)?;
+        for service in &mut self.table.services {
+            if let (Key::Fwmark { ipv6: true, .. }, Some(persistence)) =
+                (service.key, &mut service.persistence)
+                && persistence.prefix == 32
+            {
+                persistence.prefix = 128;
+            }
+        }
+        Ok(self.table)
+    }
+
+    fn line(&mut self, line: &[u8]) -> Result<(), TableError> {
+        self.lines += 1;
+        let error = |why| TableError::new(self.lines, why, &String::from_utf8_lossy(line));
         if line.len() > MAX_LINE {
             return Err(error("too long"));
         }
-        rows += 1;
-        if rows > MAX_ROWS {
+        if self.lines > MAX_ROWS {
             return Err(error("too many rows"));
         }
-        let words: Vec<&str> = line.split_whitespace().collect();
-        match words[..] {
-            [] | ["Prot", ..] | ["->", "RemoteAddress:Port", ..] => {}
-            ["IP", "Virtual", "Server", ..] => table.size = size(line),
-            ["->", address, forward, weight, active, inactive, ..] => {
-                let service = table.services.last_mut().ok_or(error("a destination without a service"))?;
-                let mut dest = Dest::new(socket_address(address).ok_or(error("address"))?);
-                dest.forward = forward.parse().map_err(|()| error("forwarding method"))?;
-                let number = |text: &str| text.parse().map_err(|_| error("number"));
-                (dest.weight, dest.active, dest.inactive) =
-                    (number(weight)?, number(active)?, number(inactive)?);
-                if let Key::Fwmark { ipv6, .. } = &mut service.key {
-                    // All but those of tunnels are of the service's own family.
-                    if service.dests.is_empty() || dest.forward != Forward::Tunnel {
-                        *ipv6 = dest.address.is_ipv6();
-                    }
-                }
-                service.dests.push(dest);
+        let text = std::str::from_utf8(line).map_err(|_| error("no text"))?;
+        row(&mut self.table, text).map_err(error)
+    }
+}
+
+/// One line, into the table; or why it is none of it.
+fn row(table: &mut Table, line: &str) -> Result<(), &'static str> {
+    const FEW: &str = "too few columns";
+    let mut words = line.split_ascii_whitespace();
+    match words.next() {
+        None | Some("Prot") => {}
+        Some("IP") => table.size = size(line),
+        Some("->") => {
+            let address = words.next().ok_or(FEW)?;
+            if address == "RemoteAddress:Port" {
+                return Ok(());
             }
-            [kind, address, scheduler, ref flags @ ..] => {
-                let key = match kind.parse::<Protocol>() {
-                    Ok(protocol) => {
-                        Key::Address { protocol, address: socket_address(address).ok_or(error("address"))? }
-                    }
-                    Err(()) if kind == "FWM" => {
-                        let mark = u32::from_str_radix(address, 16).map_err(|_| error("mark"))?;
-                        Key::Fwmark { mark, ipv6: false }
-                    }
-                    Err(()) => return Err(error("unknown kind of service")),
-                };
-                let mut service = Service::new(key, scheduler);
-                service.one_packet = flags.contains(&"ops");
-                if let Some(at) = flags.iter().position(|flag| *flag == "persistent") {
-                    let mask = flags.get(at + 2).and_then(|mask| u32::from_str_radix(mask, 16).ok());
-                    service.persistence =
-                        Some(Persistence { seconds: None, prefix: mask_prefix(mask, &key) });
+            let service = table.services.last_mut().ok_or("a destination without a service")?;
+            let mut dest = Dest::new(socket_address(address).ok_or("address")?);
+            dest.forward = words.next().ok_or(FEW)?.parse().map_err(|()| "forwarding method")?;
+            let mut number = || words.next().ok_or(FEW)?.parse().map_err(|_| "number");
+            (dest.weight, dest.active, dest.inactive) = (number()?, number()?, number()?);
+            if let Key::Fwmark { ipv6, .. } = &mut service.key {
+                // All but those of tunnels are of the service's own family.
+                if service.dests.is_empty() || dest.forward != Forward::Tunnel {
+                    *ipv6 = dest.address.is_ipv6();
                 }
-                table.services.push(service);
             }
-            _ => return Err(error("too few columns")),
+            service.dests.push(dest);
+        }
+        Some(kind) => {
+            let address = words.next().ok_or(FEW)?;
+            let key = match kind.parse::<Protocol>() {
+                Ok(protocol) => Key::Address { protocol, address: socket_address(address).ok_or("address")? },
+                Err(()) if kind == "FWM" => {
+                    Key::Fwmark { mark: u32::from_str_radix(address, 16).map_err(|_| "mark")?, ipv6: false }
+                }
+                Err(()) => return Err("unknown kind of service"),
+            };
+            let mut service = Service::new(key, words.next().ok_or(FEW)?);
+            while let Some(word) = words.next() {
+                match word {
+                    "ops" => service.one_packet = true,
+                    "persistent" => {
+                        let mask = words.nth(1).and_then(|mask| u32::from_str_radix(mask, 16).ok());
+                        service.persistence =
+                            Some(Persistence { seconds: None, prefix: mask_prefix(mask, &key) });
+                    }
+                    _ => {}
+                }
+            }
+            table.services.push(service);
         }
     }
-    for service in &mut table.services {
-        if let (Key::Fwmark { ipv6: true, .. }, Some(persistence)) = (service.key, &mut service.persistence)
-            && persistence.prefix == 32
-        {
-            persistence.prefix = 128;
-        }
-    }
-    Ok(table)
+    Ok(())
 }
 
 /// `(size=4096)`
@@ -305,6 +367,25 @@ mod tests {
             error.to_string(),
             "line 2 is not of the table (unknown kind of service): ICMP 0A000001:0050 rr"
         );
+    }
+
+    #[test]
+    fn pieces_make_the_same_table() {
+        let whole = table(UML).expect("a table");
+        for size in [1, 7, 64, 4096] {
+            let mut reader = Reader::default();
+            for piece in UML.as_bytes().chunks(size) {
+                reader.push(piece).expect("a piece");
+            }
+            assert_eq!(reader.finish().as_ref(), Ok(&whole), "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn a_line_without_end_is_refused_before_it_fills_the_memory() {
+        let mut reader = Reader::default();
+        let refused = (0..10).find_map(|_| reader.push(&[b'x'; 1000]).err()).expect("refused");
+        assert_eq!((refused.line, refused.why), (1, "too long"));
     }
 
     proptest! {

@@ -14,7 +14,7 @@ use weir_probe::{Deadline, Probe, block_on, together};
 use weir_stream::channel::split;
 use weir_wire::ip_vs::{Key, Protocol};
 
-use crate::table::Place;
+use crate::table::{Place, Wish};
 use conclude::{Real, conclude};
 use look::{Way, look};
 
@@ -219,10 +219,10 @@ fn servers(
         return Ok(args.reals.iter().map(server).collect());
     }
     let key = Key::Address { protocol: Protocol::Tcp, address: vip };
-    let table = Place::default().read(&|other| *other == key, probe.deadline).map_err(|problem| Problem {
-        text: format!("{}; name the real servers with --real", problem.text),
-        ..problem
-    })?;
+    let table =
+        Place::default().read(Wish::rows(&|other| *other == key), probe.deadline).map_err(|problem| {
+            Problem { text: format!("{}; name the real servers with --real", problem.text), ..problem }
+        })?;
     let Some(service) = table.services.first() else {
         return Err(Problem::new(
             &fault::IPVS_NO_SERVICE,

@@ -80,9 +80,9 @@ pub(crate) fn printed(counts: &str, stats: Option<&str>) -> Vec<String> {
             .persistence
             .map(|p| if stats.is_some() { format!(" {p}") } else { format!(" persistent /{}", p.prefix) });
         let name = format!("{} {}{}", service.key, service.scheduler, persistence.unwrap_or_default());
-        lines.push(format!("{name}{}", counters(same.and_then(|s| s.stats))));
+        lines.push(format!("{name}{}", counters(same.and_then(|s| s.stats.as_ref()))));
         for dest in &service.dests {
-            let stats = same.and_then(|s| s.dest(dest.address)).and_then(|d| d.stats);
+            let stats = same.and_then(|s| s.dest(dest.address)).and_then(|d| d.stats.as_deref());
             let (address, forward) = (dest.address, dest.forward.name());
             let counts = format!("weight {} active {} inactive {}", dest.weight, dest.active, dest.inactive);
             lines.push(format!("{name} -> {address} {forward} {counts}{}", counters(stats)));
@@ -92,7 +92,7 @@ pub(crate) fn printed(counts: &str, stats: Option<&str>) -> Vec<String> {
     lines
 }
 
-fn counters(stats: Option<Stats>) -> String {
+fn counters(stats: Option<&Stats>) -> String {
     stats.map_or_else(String::new, |s| {
         format!(
             " conns {} packets {}/{} bytes {}/{}",

@@ -202,7 +202,7 @@ pub fn dest(payload: &[u8], ipv6: bool) -> Result<Dest, NetlinkError> {
     }
     let ip = address.and_then(|a| ip(a.value, family == INET6)).ok_or(missing("address"))?;
     dest.address = SocketAddr::new(ip, port);
-    dest.stats = stats;
+    dest.stats = stats.map(Box::new);
     dest.tunnel = (dest.forward == Forward::Tunnel).then_some(tunnel);
     Ok(dest)
 }

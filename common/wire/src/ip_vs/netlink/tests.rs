@@ -55,7 +55,7 @@ fn printed(kernel: &str) -> Vec<Service> {
         let (stats, thresholds, saved) = (same(&stats), same(&thresholds), same(&saved));
         service.stats = stats.stats;
         for dest in &mut service.dests {
-            dest.stats = stats.dest(dest.address).expect("the same destination").stats;
+            dest.stats = stats.dest(dest.address).expect("the same destination").stats.clone();
             let threshold = thresholds.dest(dest.address).expect("the same destination");
             (dest.upper, dest.lower) = (threshold.upper, threshold.lower);
             dest.tunnel = saved.dest(dest.address).expect("the same destination").tunnel;
@@ -69,15 +69,15 @@ fn printed(kernel: &str) -> Vec<Service> {
 /// Without what `ipvsadm` does not print in these texts.
 fn comparable(mut table: Vec<Service>) -> Vec<Service> {
     for service in &mut table {
-        let strip = |stats: &mut Option<crate::ip_vs::Stats>| {
+        let strip = |stats: Option<&mut crate::ip_vs::Stats>| {
             if let Some(s) = stats {
                 (s.conn_rate, s.in_packet_rate, s.out_packet_rate, s.in_byte_rate, s.out_byte_rate) =
                     (0, 0, 0, 0, 0);
             }
         };
-        strip(&mut service.stats);
+        strip(service.stats.as_mut());
         for dest in &mut service.dests {
-            strip(&mut dest.stats);
+            strip(dest.stats.as_deref_mut());
             dest.persistent = None;
         }
     }
