@@ -28,6 +28,8 @@ pub mod icmp;
 #[cfg(feature = "net")]
 pub mod mms;
 #[cfg(feature = "net")]
+pub mod multicast;
+#[cfg(feature = "net")]
 mod pace;
 #[cfg(feature = "path")]
 pub mod path;
@@ -36,6 +38,10 @@ pub mod pna;
 #[cfg(feature = "net")]
 mod resolve;
 #[cfg(feature = "net")]
+pub mod rtmp;
+#[cfg(feature = "net")]
+pub mod rtp;
+#[cfg(feature = "net")]
 pub mod rtsp;
 #[cfg(feature = "net")]
 mod run;
@@ -43,6 +49,8 @@ mod run;
 pub mod snmp;
 #[cfg(feature = "net")]
 pub mod squid;
+#[cfg(feature = "net")]
+pub mod srt;
 #[cfg(feature = "net")]
 mod tls;
 #[cfg(feature = "net")]

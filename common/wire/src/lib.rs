@@ -19,6 +19,7 @@ pub mod mms;
 mod pending;
 pub mod pna;
 pub mod protobuf;
+pub mod rdt;
 pub mod realmedia;
 pub mod redirector;
 pub mod rtmp;

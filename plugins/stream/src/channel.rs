@@ -14,7 +14,10 @@ use crate::hls::Hls;
 use crate::http_stream::HttpStream;
 use crate::mms::Mms;
 use crate::playlist::{PlaylistCheck, is_playlist};
+use crate::pnm::Pnm;
+use crate::rtmp::Rtmp;
 use crate::rtsp::Rtsp;
+use crate::srt::Srt;
 
 /// Where channels are listed unless something else is said.
 pub const CHANNELS_FILE: &str = "/etc/weir/channels";
@@ -22,7 +25,8 @@ pub const CHANNELS_FILE: &str = "/etc/weir/channels";
 const FILE_MAX: usize = 1 << 20;
 
 /// The schemes that checks here speak.
-const SCHEMES: &[&str] = &["rtsp", "rtsps", "http", "https", "mms", "mmst", "mmsh"];
+const SCHEMES: &[&str] =
+    &["rtsp", "rtsps", "http", "https", "mms", "mmst", "mmsh", "srt", "rtmp", "rtmps", "pnm", "pna"];
 
 /// One channel of the platform.
 #[derive(Debug)]
@@ -69,6 +73,9 @@ fn reader(scheme: &str, url: &str) -> Option<Reader> {
     Some(match scheme {
         "rtsp" | "rtsps" => by::<Rtsp>,
         "mms" | "mmst" | "mmsh" => by::<Mms>,
+        "rtmp" | "rtmps" => by::<Rtmp>,
+        "pnm" | "pna" => by::<Pnm>,
+        "srt" => by::<Srt>,
         "http" | "https" if ends_in(url, "m3u8") => by::<Hls>,
         "http" | "https" if ends_in(url, "mpd") => by::<Dash>,
         "http" | "https" if is_playlist(url) => by::<PlaylistCheck>,

@@ -31,7 +31,7 @@ pub static SPEED: Field = Field::gauge(
     "speed",
     Unit::Percent,
     "speed",
-    "Media time that came after the server's buffer, in percent of the time that it took to come (live Windows Media only).",
+    "Media time that came after the server's buffer, in percent of the time that it took to come (live Windows Media and RealNetworks only).",
 )
 .unbounded();
 /// The share of packets that were lost.
@@ -41,6 +41,21 @@ pub static LOSS: Field = Field::gauge(
     "packet loss",
     "Packets that did not arrive, of those that the server sent.",
 );
+/// The share of packets that came again.
+pub static RESENT: Field = Field::gauge(
+    "resent",
+    Unit::Percent,
+    "sent again",
+    "Packets that the server sent again because the way had lost them, of those that came (SRT only).",
+);
+/// The way to the server and back.
+pub static RTT: Field = Field::gauge(
+    "rtt",
+    Unit::Seconds,
+    "round trip",
+    "Between an acknowledgement and the server's answer to it, smoothed (SRT only).",
+)
+.millis();
 /// How uneven packets come.
 pub static JITTER: Field =
     Field::gauge("jitter", Unit::Seconds, "jitter", "Interarrival jitter (RFC 3550), the worst track.")
@@ -113,8 +128,8 @@ pub static GAP_GRAPH: Graph = Graph {
     title: "gaps and jitter",
     vlabel: "milliseconds",
     category: CATEGORY,
-    info: "The longest pause between two arrivals, and how uneven packets come (RTP only).",
-    fields: &[&GAP, &JITTER],
+    info: "The longest pause between two arrivals, how uneven packets come (RTP only), and the way to the server and back (SRT only).",
+    fields: &[&GAP, &JITTER, &RTT],
 };
 /// Losses.
 pub static LOSS_GRAPH: Graph = Graph {
@@ -122,8 +137,8 @@ pub static LOSS_GRAPH: Graph = Graph {
     title: "packet loss",
     vlabel: "percent",
     category: CATEGORY,
-    info: "Packets that did not arrive (RTP and Windows Media only).",
-    fields: &[&LOSS],
+    info: "Packets that did not arrive in time, and those that had to be sent again (RTP, Windows Media, SRT).",
+    fields: &[&LOSS, &RESENT],
 };
 /// Whether the source keeps up.
 pub static SPEED_GRAPH: Graph = Graph {
@@ -131,7 +146,7 @@ pub static SPEED_GRAPH: Graph = Graph {
     title: "speed",
     vlabel: "percent of real time",
     category: CATEGORY,
-    info: "How fast the stream's own clock runs: below 100 players stop to buffer (Windows Media only).",
+    info: "How fast the stream's own clock runs: below 100 players stop to buffer (Windows Media and RealNetworks only).",
     fields: &[&SPEED],
 };
 /// How far behind live.

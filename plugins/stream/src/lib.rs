@@ -10,7 +10,10 @@ pub mod hls;
 pub mod http_stream;
 pub mod mms;
 pub mod playlist;
+pub mod pnm;
+pub mod rtmp;
 pub mod rtsp;
+pub mod srt;
 pub mod target;
 
 /// How we introduce ourselves to servers.

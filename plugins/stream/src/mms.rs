@@ -210,7 +210,7 @@ fn flow(outcome: &mut Outcome, args: &MmsArgs, seen: &Seen) {
             format!("another stream was announced {} times in {}", seen.changes, seconds_of(seen.watched()));
         outcome.find(&fault::MMS_RESTART, text);
     }
-    let last = flow.last_arrival.unwrap_or(first);
+    let last = flow.pace.last_arrival.unwrap_or(first);
     let silence = seen.until.saturating_sub(last);
     if seen.live && silence >= STOPPED {
         let text = format!(
@@ -255,7 +255,7 @@ fn ended_early(seen: &Seen) -> bool {
         // Some servers close at the end of a file without a word.
         Some(None) => {
             let duration = seen.header.as_ref().and_then(|header| header.duration);
-            duration.is_some_and(|duration| seen.flow.media_time + STOPPED < duration)
+            duration.is_some_and(|duration| seen.flow.pace.media_time + STOPPED < duration)
         }
     }
 }
@@ -281,7 +281,7 @@ pub fn samples(seen: &Seen) -> Vec<Sample> {
         FIRST_MEDIA.sample_opt(seen.first_media),
         BITRATE.sample_opt(seen.bitrate()),
         // A file may come faster or slower than it plays.
-        SPEED.sample_opt(seen.flow.speed().filter(|_| seen.live)),
+        SPEED.sample_opt(seen.flow.pace.speed().filter(|_| seen.live)),
         LOSS.sample_opt(seen.flow.loss()),
         GAP.sample_opt(flows.then(|| longest_gap(seen))),
         TRACKS.sample_opt(flows.then_some(sending)),
@@ -290,8 +290,8 @@ pub fn samples(seen: &Seen) -> Vec<Sample> {
 
 /// The pause at the end is one too, unless the stream has ended.
 fn longest_gap(seen: &Seen) -> Duration {
-    let last = seen.flow.last_arrival.filter(|_| seen.ended.is_none());
-    seen.flow.longest_gap.max(last.map_or(Duration::ZERO, |last| seen.until.saturating_sub(last)))
+    let last = seen.flow.pace.last_arrival.filter(|_| seen.ended.is_none());
+    seen.flow.pace.longest_gap.max(last.map_or(Duration::ZERO, |last| seen.until.saturating_sub(last)))
 }
 
 fn describe(streams: &[Stream]) -> String {

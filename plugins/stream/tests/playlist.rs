@@ -169,9 +169,9 @@ fn what_nobody_here_speaks_is_said() -> Result<()> {
     let Some(lab) = Lab::for_test(&["nginx"]) else { return Ok(()) };
     let web = lab.nginx().start()?;
     let silent = lab.hostile(Hostile::Silent)?;
-    web.write("a.ram", format!("pnm://{}/news.rm\ngopher://h.example.net/\n", silent.address()))?;
+    web.write("a.ram", format!("mmsu://{}/news.rm\ngopher://h.example.net/\n", silent.address()))?;
     let seen = check(&lab, &["-v", &web.url("/a.ram")])?;
-    ok(&seen, &["nobody here speaks pnm", "1 more not looked at", "gopher://h.example.net/: not looked at"]);
+    ok(&seen, &["nobody here speaks mmsu", "1 more not looked at", "gopher://h.example.net/: not looked at"]);
     web.write("c.ram", "rtsp+odd://h.example.net/\ngopher://h.example.net/\n")?;
     unknown(&check(&lab, &[&web.url("/c.ram")])?, &["E-NO-DATA", "2 more not looked at"]);
     let refused = lab.hostile(Hostile::Refuse)?;

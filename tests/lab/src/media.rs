@@ -37,6 +37,10 @@ pub enum Clip {
     VideoTs,
     /// Windows Media (WMV2, WMA2).
     Wmv,
+    /// RealMedia, RealAudio 14.4 with the title `News_at_ten`.
+    RealAudio,
+    /// RealMedia, RealVideo 2 (RV20) 320x180 and RealAudio 14.4.
+    RealVideo,
 }
 
 impl Clip {
@@ -52,6 +56,8 @@ impl Clip {
             Self::Black => "black.mp4",
             Self::VideoTs => "video.ts",
             Self::Wmv => "video.wmv",
+            Self::RealAudio => "tone.rm",
+            Self::RealVideo => "video.rm",
         }
     }
 
@@ -64,6 +70,7 @@ impl Clip {
             Self::Video | Self::VideoHigh | Self::Black => "video/mp4",
             Self::VideoTs => "video/mp2t",
             Self::Wmv => "video/x-ms-wmv",
+            Self::RealAudio | Self::RealVideo => "application/vnd.rn-realmedia",
         }
     }
 
@@ -80,6 +87,8 @@ impl Clip {
             }
             Self::Black => format!("{DARK} {QUIET} {H264} -b:v 200k -c:a aac -b:a 48k"),
             Self::Wmv => format!("{PICTURE} {TONE} -c:v wmv2 -b:v 200k -c:a wmav2 -b:a 48k"),
+            Self::RealAudio => format!("{TONE} -c:a real_144 -ar 8000 -ac 1 -metadata title=News_at_ten"),
+            Self::RealVideo => format!("{PICTURE} {TONE} -c:v rv20 -b:v 200k -c:a real_144 -ar 8000 -ac 1"),
         }
     }
 

@@ -74,6 +74,84 @@ catalogue! {
         "The server announced another stream while it was watched."
         "look at the encoder: it restarts, or the playlist has moved to its next entry"
 
+    // RealNetworks over PNA.
+    PNM_REFUSED "E-PNM-REFUSED" Server Critical
+        "The server answered a PNA request with a refusal."
+        "compare the path with what the server mounts; a live stream is gone when its encoder is"
+    PNM_HEADER "E-PNM-HEADER" Playlist Critical
+        "The description of a PNA stream names nothing to play, or cannot be read."
+        "look at the encoder or the file behind this path"
+    PNM_TRACKS "E-PNM-TRACKS" Playlist Critical
+        "The description of a PNA stream lacks a track that was expected."
+        "compare the encoder's settings with --expect-tracks"
+    PNM_FILE "E-PNM-FILE" Playlist Critical
+        "A channel that must be live is a file."
+        "look at the server's mount points: a file stands where the encoder's stream should be"
+    PNM_PROOF "E-PNM-PROOF" Check Unknown
+        "The server gives media over PNA only to players that can answer its challenge: nobody has published how."
+        "probe the same stream over RTSP, or say --describe-only to check no more than that it is described"
+    PNM_SILENT "E-PNM-SILENT" Media Critical
+        "The server described the stream and sent no media."
+        "look at the encoder that feeds this path"
+    PNM_ENDED "E-PNM-ENDED" Media Critical
+        "The server ended a stream while it was watched."
+        "look at the encoder: it has stopped or restarts; `full` means that the server's licence or bandwidth is used up"
+    PNM_SPEED "E-PNM-SPEED" Media Warning
+        "The stream's clock runs slower than the one on the wall: players will stop to buffer."
+        "look at the encoder's load and at the bandwidth between encoder, server and here"
+
+    // RTMP.
+    RTMP_REFUSED "E-RTMP-REFUSED" Server Critical
+        "The server refused the application or the stream, or closed the connection instead of an answer."
+        "compare application and stream name with the server's configuration; its log says who may play"
+    RTMP_SILENT "E-RTMP-SILENT" Media Critical
+        "The server agreed to play and sent no media: RTMP servers do so for a stream that nobody publishes."
+        "look at the encoder: does it publish to this application, under this name?"
+    RTMP_TRACKS "E-RTMP-TRACKS" Playlist Critical
+        "The stream lacks a track that was expected."
+        "compare the encoder's settings with --expect-tracks"
+    RTMP_TRACK_SILENT "E-RTMP-TRACK-SILENT" Media Critical
+        "One track of the stream sends frames and another sends none."
+        "look at the encoder's input for the silent track"
+    RTMP_FILE "E-RTMP-FILE" Playlist Critical
+        "A channel that must be live is a recording."
+        "look at the application: it plays a file instead of what the encoder sends"
+    RTMP_ENDED "E-RTMP-ENDED" Media Critical
+        "The stream ended while it was watched: its publisher left, or the server closed the connection."
+        "look at the encoder: it has stopped or restarts again and again"
+    RTMP_SPEED "E-RTMP-SPEED" Media Warning
+        "The stream's time stamps run slower than the clock on the wall: players will stop to buffer."
+        "look at the encoder's load and at the bandwidth between encoder, server and here"
+
+    // SRT.
+    SRT_TIMEOUT "E-SRT-TIMEOUT" Connect Critical
+        "The listener neither answered nor refused the SRT handshake in time."
+        "see that the listener runs and UDP passes; a listener for one caller, such as ffmpeg's, answers nobody while it has one"
+    SRT_REJECTED "E-SRT-REJECTED" Server Critical
+        "The listener refused the SRT connection."
+        "compare the stream id and the settings of both sides, then look into the server's log"
+    SRT_BUSY "E-SRT-BUSY" Server Critical
+        "The listener refused the SRT connection because it is busy, full, or about to end."
+        "count its callers and look at its limits"
+    SRT_PASSPHRASE "E-SRT-PASSPHRASE" Server Critical
+        "The passphrase is wrong, missing, or not wanted, so that media cannot be read."
+        "compare the passphrases of both sides (--password-file)"
+    SRT_SILENT "E-SRT-SILENT" Media Critical
+        "The listener accepted the connection and sent no media."
+        "look at the source that feeds the listener, and whether this port sends or receives"
+    SRT_LOST_PEER "E-SRT-LOST-PEER" Server Critical
+        "The server was there, then said nothing at all, or its port was closed."
+        "look whether the server process hangs or has crashed, then at the way to it"
+    SRT_LOSS "E-SRT-LOSS" Media Warning
+        "Packets did not come within the latency, sent again or not: players show it."
+        "raise the latency to four round trips or more; if that is no help, look at the way and at the sender's bandwidth limit"
+    SRT_RESENT "E-SRT-RESENT" Media Warning
+        "The server had to send many packets again: the way loses them, and the latency hides it still."
+        "look for loss on the way (check_latency, mtr), and raise the latency before players show it"
+    SRT_RTT "E-SRT-RTT" Media Warning
+        "The round trip to the server is longer than expected."
+        "look at the way to the server (mtr): another route, or a full queue"
+
     // Any stream.
     START_SLOW "E-START-SLOW" Media Warning
         "Media came, but late."

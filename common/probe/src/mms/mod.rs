@@ -107,7 +107,7 @@ impl Seen {
 
     /// Bits of media per second: of a live stream what came after the burst, over time; of a file what it plays at.
     pub fn bitrate(&self) -> Option<f64> {
-        if self.live { self.flow.live_rate(self.until) } else { self.flow.encoded_rate() }
+        if self.live { self.flow.pace.live_rate(self.until) } else { self.flow.pace.encoded_rate() }
     }
 }
 

@@ -6,6 +6,7 @@
 mod audio;
 mod format;
 mod parameter_sets;
+mod real_networks;
 mod windows_media;
 
 use std::fmt;
@@ -155,6 +156,9 @@ impl Description {
     /// have one), a range that begins now, or `a=type:broadcast`; unless the range ends (GStreamer says `broadcast` and
     /// `npt=now-30` of a file).
     pub fn is_live(&self) -> bool {
+        if let Some(live) = self.is_real_live() {
+            return live;
+        }
         let range = self.range().unwrap_or_default().trim();
         let ends = range.contains('-') && !range.ends_with('-');
         let broadcast = self.common.attribute("type").is_some_and(|t| t.eq_ignore_ascii_case("broadcast"));

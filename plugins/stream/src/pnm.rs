@@ -1,0 +1,337 @@
+//! `check_pnm`: `RealNetworks` over PNA.
+
+use std::time::Duration;
+
+use clap::Args;
+use weir_cli::{Check, Common, seconds};
+use weir_contract::{Fault, Field, Outcome, Problem, Range, Sample, State, Thresholds, Unit, fault};
+use weir_probe::Probe;
+use weir_probe::pna::{End, PORT, Seen, Watch, watch};
+use weir_wire::auth::Credentials;
+use weir_wire::realmedia::{Codec, Stream};
+
+use crate::common::{self, ExpectArgs, SourceArgs, StreamCheck, StreamLimits};
+use crate::fields::{BITRATE, FIRST_MEDIA, GAP, SPEED};
+use crate::target::Target;
+
+/// The word before the state.
+const SERVICE: &str = "PNM";
+/// What is measured.
+pub const FIELDS: &[&Field] = &[&FIRST_MEDIA, &BITRATE, &SPEED, &GAP];
+/// The schemes that players know, and their port.
+pub(crate) const PORTS: &[(&str, u16)] = &[("pnm", PORT), ("pna", PORT)];
+/// Percent of real time. Arrivals in pieces of half a second move a watch of three seconds by less than this is below 100.
+const SPEED_WARNING: f64 = 70.0;
+/// A stream that has sent nothing for so long at the end of the watch has stopped.
+const STOPPED: Duration = Duration::from_secs(2);
+/// Waiting for less than this, unless it was asked for, proves nothing.
+const WAIT_MIN: Duration = Duration::from_secs(2);
+/// Watching for less than this shows only the server's buffer.
+const WATCH_MIN: Duration = Duration::from_millis(2500);
+
+/// The options of `check_pnm`.
+#[derive(Args, Debug)]
+pub struct PnmArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+
+    /// How long to watch after the first packet. What comes in the first second may be the server's buffer.
+    #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = watch_time)]
+    watch: Duration,
+
+    /// How long to wait for the first packet after the stream's description.
+    #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = seconds)]
+    wait: Duration,
+
+    /// Ask for the description only: that the server answers and the path exists. Whether media flows is not looked at.
+    #[arg(long)]
+    describe_only: bool,
+
+    #[command(flatten)]
+    expect: ExpectArgs,
+
+    /// Critical when the stream is a file that is played from its beginning, or ends.
+    #[arg(long)]
+    expect_live: bool,
+
+    #[command(flatten)]
+    limits: StreamLimits,
+}
+
+fn watch_time(text: &str) -> Result<Duration, String> {
+    match seconds(text)? {
+        time if time >= WATCH_MIN => Ok(time),
+        _ => Err("watching for less than 2.5 seconds sees only the server's buffer".to_owned()),
+    }
+}
+
+impl PnmArgs {
+    fn thresholds(&self, field: &'static Field) -> Thresholds {
+        let default = match field.id {
+            "speed" => Thresholds { warning: Some(Range::below(SPEED_WARNING)), critical: None },
+            _ => Thresholds::default(),
+        };
+        self.limits.of(field, FIELDS, default)
+    }
+}
+
+/// `check_pnm`
+#[derive(Debug)]
+pub struct Pnm;
+
+impl Check for Pnm {
+    const SERVICE: &'static str = SERVICE;
+    const ABOUT: &'static str = "Check a RealNetworks stream over PNA (pnm://, port 7070): does it play, in time?\n\n\
+        Asks as a player does, reads the stream's description (title, codec, bit rate), watches media on the same connection for a \
+        few seconds, and judges what came: its times tell whether the source keeps up with the clock. A server that describes the \
+        stream and sends nothing is CRITICAL. A server that gives media only to players that can answer its challenge is UNKNOWN: \
+        say --describe-only to check no more than that it answers and the path exists.";
+    const EXAMPLES: &'static str = "  A radio channel:\n    \
+        check_pnm pnm://media.example.net/radio.rm --expect-codec cook --min-bitrate 16000\n  \
+        A live channel that must keep up with the clock, the first packet within 2 seconds:\n    \
+        check_pnm -u pnm://media.example.net/live/news.rm --expect-live -w 2 -w speed=90: -c speed=50:\n  \
+        Only that every real server answers and knows the path:\n    \
+        check_pnm pnm://media.example.net/clip.rm --describe-only --addresses all";
+    const FIELDS: &'static [&'static Field] = FIELDS;
+    type Args = PnmArgs;
+
+    fn validate(args: &PnmArgs) -> Result<(), Problem> {
+        args.limits.check(FIELDS)
+    }
+
+    fn thresholds(args: &PnmArgs) -> Vec<(&'static Field, Thresholds)> {
+        FIELDS.iter().map(|field| (*field, args.thresholds(field))).collect()
+    }
+
+    fn run(args: &PnmArgs, common: &Common) -> Outcome {
+        common::run::<Self>(args, common)
+    }
+}
+
+impl StreamCheck for Pnm {
+    fn source(args: &PnmArgs) -> &SourceArgs {
+        &args.source
+    }
+
+    async fn check(args: &PnmArgs, common: &Common) -> Result<Outcome, Problem> {
+        let look = async |probe: &Probe, address, target: &Target, credentials: Option<&Credentials>| {
+            let url = target.url.as_str();
+            if credentials.is_some() {
+                let text = "PNA has no way to give a user and a password: leave them away";
+                return Outcome::failed(SERVICE, url, Problem::new(&fault::USAGE, text));
+            }
+            let time = (!args.describe_only).then_some(args.watch);
+            let mut seen = Seen::default();
+            let options = Watch { time, patience: args.wait };
+            let problem = watch(probe, &target.url, address, options, &mut seen).await.err();
+            judge(args, url, &seen, problem)
+        };
+        args.source.every_address(SERVICE, common, PORTS, look).await
+    }
+}
+
+/// Facts to verdict.
+fn judge(args: &PnmArgs, url: &str, seen: &Seen, problem: Option<Problem>) -> Outcome {
+    let mut outcome = Outcome::new(SERVICE, url);
+    outcome.headline = headline(args, seen);
+    outcome.details = details(seen);
+    match problem {
+        Some(problem) => outcome.findings.push(problem.into()),
+        None if args.describe_only => {}
+        None => flow(&mut outcome, args, seen),
+    }
+    content(&mut outcome, args, seen);
+    let broken = outcome.state() == State::Critical;
+    for sample in samples(seen) {
+        let thresholds = args.thresholds(sample.field);
+        if broken && sample.field.id != "first_media" {
+            // What is broken has been said; a bit rate of nothing is no second fault.
+            outcome.samples.push(sample.against(thresholds));
+        } else {
+            let fault = fault_of(sample.field);
+            outcome.judge(sample.against(thresholds), fault);
+        }
+    }
+    outcome
+}
+
+/// Which fault the thresholds of a field raise.
+fn fault_of(field: &'static Field) -> &'static Fault {
+    match field.id {
+        "first_media" => &fault::START_SLOW,
+        "bitrate" => &fault::BITRATE,
+        "speed" => &fault::PNM_SPEED,
+        _ => &fault::STREAM_GAP,
+    }
+}
+
+fn seconds_of(time: Duration) -> String {
+    Unit::Seconds.human(time.into())
+}
+
+/// Whether media flows, which is the question.
+fn flow(outcome: &mut Outcome, args: &PnmArgs, seen: &Seen) {
+    let how = seen.ended.as_ref().map(|end| match end {
+        End::Said => "the server ended the stream".to_owned(),
+        End::Closed => "the server closed the connection".to_owned(),
+        End::Message(text) => format!("the server ended the stream and said `{text}`"),
+    });
+    let Some(first) = seen.first_media else {
+        let waited = seen.until.saturating_sub(seen.described.unwrap_or_default());
+        match how {
+            Some(how) if seen.proof => {
+                let text = format!("{how} after our answer to its challenge: media could not be looked at");
+                outcome.find(&fault::PNM_PROOF, text);
+            }
+            None if waited < args.wait.min(WAIT_MIN) => {
+                let waited = seconds_of(waited);
+                let text = format!("the deadline left only {waited} to wait for media: raise -t");
+                outcome.find(&fault::NO_DATA, text);
+            }
+            how => {
+                let what = how.as_deref().unwrap_or("no media came");
+                let garbage = match seen.skipped {
+                    0 => String::new(),
+                    bytes => format!(", {} that are no media", Unit::Bytes.human(bytes.into())),
+                };
+                let text = format!("{what} within {} of the description{garbage}", seconds_of(waited));
+                outcome.find(&fault::PNM_SILENT, text);
+            }
+        }
+        return;
+    };
+    let media_time = seen.pace.media_time;
+    if let Some(how) = how.filter(|_| ended_early(seen)) {
+        let text = format!("{how} after {} and {} packets", seconds_of(seen.watched()), seen.packets);
+        outcome.find(&fault::PNM_ENDED, text);
+        return;
+    }
+    let last = seen.pace.last_arrival.unwrap_or(first);
+    let silence = seen.until.saturating_sub(last);
+    // A file may be sent ahead; what was sent must last.
+    if seen.ended.is_none() && silence >= STOPPED && (seen.live() || media_time < seen.watched()) {
+        let text = format!(
+            "{} packets came in {}, then nothing for {}",
+            seen.packets,
+            seconds_of(last.saturating_sub(first)),
+            seconds_of(silence)
+        );
+        outcome.find(&fault::STREAM_STALLED, text);
+    } else if seen.live() && seen.watched() < WATCH_MIN {
+        let text = format!("the deadline left only {} to watch: raise -t", seconds_of(seen.watched()));
+        outcome.find(&fault::NO_DATA, text);
+    }
+}
+
+/// Whether a stream that has ended should have gone on.
+fn ended_early(seen: &Seen) -> bool {
+    let duration = seen.header.as_ref().and_then(|header| header.duration_ms);
+    let duration = duration.map(|milliseconds| Duration::from_millis(milliseconds.into()));
+    match &seen.ended {
+        None => false,
+        Some(End::Message(_)) => true,
+        Some(_) => seen.live() || duration.is_some_and(|duration| seen.pace.media_time + STOPPED < duration),
+    }
+}
+
+/// The tracks of the description; none before it came.
+fn tracks(seen: &Seen) -> impl Iterator<Item = &Stream> {
+    seen.header.iter().flat_map(|header| &header.streams).filter(|stream| stream.is_media())
+}
+
+/// Whether it is what was expected.
+fn content(outcome: &mut Outcome, args: &PnmArgs, seen: &Seen) {
+    if seen.header.is_none() {
+        return;
+    }
+    let codecs: Vec<String> = tracks(seen).map(Stream::codec_name).collect();
+    let kinds = tracks(seen).map(Stream::kind);
+    let tracks: Vec<_> = kinds.zip(codecs.iter().map(|codec| Some(codec.as_str()))).collect();
+    args.expect.judge(outcome, &tracks, &describe(seen), &fault::PNM_TRACKS);
+    if args.expect_live && !seen.live() {
+        outcome.find(&fault::PNM_FILE, format!("the stream is a file of {}, not live", duration(seen)));
+    }
+}
+
+fn duration(seen: &Seen) -> String {
+    let milliseconds = seen.header.as_ref().and_then(|header| header.duration_ms).unwrap_or_default();
+    seconds_of(Duration::from_millis(milliseconds.into()))
+}
+
+/// The facts as numbers.
+pub fn samples(seen: &Seen) -> Vec<Sample> {
+    let flows = seen.first_media.is_some();
+    vec![
+        FIRST_MEDIA.sample_opt(seen.first_media),
+        BITRATE.sample_opt(seen.bitrate()),
+        // A file may come faster or slower than it plays.
+        SPEED.sample_opt(seen.pace.speed().filter(|_| seen.live())),
+        GAP.sample_opt(flows.then(|| longest_gap(seen))),
+    ]
+}
+
+/// The pause at the end is one too, unless the stream has ended.
+fn longest_gap(seen: &Seen) -> Duration {
+    let last = seen.pace.last_arrival.filter(|_| seen.ended.is_none());
+    seen.pace.longest_gap.max(last.map_or(Duration::ZERO, |last| seen.until.saturating_sub(last)))
+}
+
+fn describe(seen: &Seen) -> String {
+    let one = |stream: &Stream| match &stream.codec {
+        Some(Codec::Video { width, height, .. }) => format!("{} {width}x{height}", stream.codec_name()),
+        _ => stream.codec_name(),
+    };
+    tracks(seen).map(one).collect::<Vec<_>>().join(" + ")
+}
+
+fn headline(args: &PnmArgs, seen: &Seen) -> String {
+    let mut parts: Vec<String> = seen.header.iter().map(|_| describe(seen)).collect();
+    if args.describe_only && seen.header.is_some() {
+        parts
+            .push("the server answers and the path exists; whether media flows was not looked at".to_owned());
+    }
+    for sample in samples(seen) {
+        let (Some(value), field) = (sample.value, sample.field) else { continue };
+        match field.id {
+            "bitrate" => parts.push(field.unit.human(value)),
+            "first_media" => parts.push(format!("first media after {}", field.unit.human(value))),
+            "speed" => parts.push(format!("speed {}", field.unit.human(value))),
+            _ => {}
+        }
+    }
+    parts.join(", ")
+}
+
+fn details(seen: &Seen) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut say = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            lines.push(format!("{name}: {value}"));
+        }
+    };
+    say("server", seen.version.map(|version| format!("PNA version {version}")));
+    if let Some(header) = &seen.header {
+        say("kind", Some(if seen.live() { "live" } else { "on demand" }.to_owned()));
+        say("title", header.title.clone());
+        say("author", header.author.clone());
+        say("duration", (!seen.live()).then(|| duration(seen)));
+        let rate = |bits: u32| (bits > 0).then(|| Unit::BitsPerSecond.human(bits.into()));
+        say("advertised", rate(header.bit_rate));
+        for stream in tracks(seen) {
+            let at = rate(stream.bit_rate).map(|rate| format!(" at {rate}")).unwrap_or_default();
+            say(
+                &format!("{} {}", stream.kind(), stream.number),
+                Some(format!("{}{at}", stream.codec_name())),
+            );
+        }
+    }
+    say("challenge", seen.proof.then(|| "the server wants an answer that only some players know".to_owned()));
+    let packets = format!(
+        "{}, {} bytes passed over, longest gap {}",
+        seen.packets,
+        seen.skipped,
+        seconds_of(longest_gap(seen))
+    );
+    say("packets", (seen.packets > 0).then_some(packets));
+    lines
+}

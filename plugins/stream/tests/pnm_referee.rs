@@ -1,0 +1,52 @@
+//! The test server for PNA was written from what players say. Here a player that nobody of us wrote judges it: what it plays, a test
+//! of `check_pnm` may rely on.
+
+mod support;
+
+use support::together;
+use weir_lab::{Lab, Pna, Result};
+
+/// Runs `MPlayer` on the stream for a second of media.
+fn mplayer(lab: &Lab, server: &Pna) -> Result<weir_lab::Outcome> {
+    let mut mplayer = lab.command("mplayer");
+    // Without -nocache it writes megabytes of progress.
+    mplayer.args(["-nocache", "-nolirc", "-identify", "-vo", "null", "-ao", "null", "-endpos", "1"]);
+    mplayer.arg(server.url("/news/live.rm"));
+    lab.run(mplayer)
+}
+
+#[test]
+fn mplayer_plays_from_the_test_server() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["mplayer", "ffmpeg"]) else { return Ok(()) };
+    let servers = [
+        ("live", lab.pna().start()?),
+        ("on demand", lab.pna().on_demand().start()?),
+        ("with a challenge", lab.pna().wants_proof().start()?),
+    ];
+    together(&servers, |(name, server)| {
+        let seen = mplayer(&lab, server)?;
+        for word in ["ID_AUDIO_FORMAT=lpcJ", "ID_AUDIO_RATE=8000", "ID_AUDIO_CODEC=ffra144", "ID_EXIT=EOF"] {
+            assert!(seen.stdout.contains(word), "{name}: no {word} in {seen:#?}");
+        }
+        assert_eq!(server.paths(), ["news/live.rm"], "{name}");
+        Ok(())
+    })?;
+    Ok(())
+}
+
+#[test]
+fn mplayer_understands_every_refusal() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["mplayer", "ffmpeg"]) else { return Ok(()) };
+    let servers = [
+        (lab.pna().refuse("File not found").start()?, "got a message from server:\nFile not found"),
+        (lab.pna().fail().start()?, "input_pnm: server error"),
+    ];
+    together(&servers, |(server, word)| {
+        let seen = mplayer(&lab, server)?;
+        let said = format!("{}{}", seen.stdout, seen.stderr);
+        assert!(said.contains(word), "no `{word}` in {seen:#?}");
+        assert!(!said.contains("ID_AUDIO_FORMAT"), "{seen:#?}");
+        Ok(())
+    })?;
+    Ok(())
+}
