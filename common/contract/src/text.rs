@@ -33,10 +33,11 @@ pub fn shorten(text: &str, max: usize) -> Cow<'_, str> {
 }
 
 /// Query keys whose values are secrets in the players and servers we know of.
-const SECRET_KEYS: [&str; 12] = [
+const SECRET_KEYS: [&str; 13] = [
     "password",
     "passwd",
     "pass",
+    "passphrase",
     "pwd",
     "token",
     "auth",
@@ -103,6 +104,8 @@ fn redact_query(text: &str) -> String {
             let end = value
                 .find(|c: char| c.is_whitespace() || matches!(c, '&' | '#' | '"' | '\''))
                 .unwrap_or(value.len());
+            // What we say of a URL follows a colon.
+            let end = value[..end].trim_end_matches(':').len();
             out.push_str(&after[..=key]);
             out.push_str("***");
             rest = &value[end..];
@@ -135,6 +138,8 @@ mod tests {
             ("http://host:8000/a@b", "http://host:8000/a@b"),
             ("http://[2001:db8::1]:8000/a@b", "http://[2001:db8::1]:8000/a@b"),
             ("http://h/?a=1", "http://h/?a=1"),
+            ("srt://h:9000?streamid=a&passphrase=p%20q", "srt://h:9000?streamid=a&passphrase=***"),
+            ("http://h/?token=abc: no answer", "http://h/?token=***: no answer"),
             ("mail a@b", "mail a@b"),
         ] {
             assert_eq!(redact(given), shown);

@@ -55,6 +55,18 @@ impl SourceArgs {
         self.url.url()
     }
 
+    /// The password, for protocols that have one and no users.
+    ///
+    /// # Errors
+    /// A user, with what to do `instead`; a password file that cannot be read.
+    pub fn password_alone(&self, target: &Target, instead: &str) -> Result<Option<String>, Problem> {
+        if let Some(user) = self.credentials.user.as_ref().or(target.credentials.as_ref().map(|c| &c.user)) {
+            let text = format!("user `{user}`: {} has no users; {instead}", target.url.scheme());
+            return Err(Problem::new(&fault::USAGE, text));
+        }
+        Ok(self.credentials.password()?.map(|secret| secret.reveal().to_owned()))
+    }
+
     /// Looks at each address that `--addresses` asks for, with a probe whose time begins now.
     ///
     /// # Errors

@@ -53,7 +53,7 @@ pub static RTT: Field = Field::gauge(
     "rtt",
     Unit::Seconds,
     "round trip",
-    "Between an acknowledgement and the server's answer to it, smoothed (SRT only).",
+    "Between an acknowledgement and the server's answer to it, the median (SRT only).",
 )
 .millis();
 /// How uneven packets come.

@@ -28,7 +28,9 @@ impl Target {
             let forms: Vec<String> = schemes.iter().map(|scheme| format!("{scheme}://host/path")).collect();
             Problem::new(&fault::USAGE, format!("`{}` {why}: use {}", redact(text), forms.join(" or ")))
         };
-        let mut url = Url::parse(text).map_err(|error| usage(&format!("is no URL ({error})")))?;
+        // Stream ids of SRT begin with `#!`, and people write them as they are.
+        let whole = if text.starts_with("srt://") { text.replace('#', "%23") } else { text.to_owned() };
+        let mut url = Url::parse(&whole).map_err(|error| usage(&format!("is no URL ({error})")))?;
         if !schemes.contains(&url.scheme()) {
             return Err(usage("is not of a scheme that this check speaks"));
         }

@@ -1,0 +1,149 @@
+//! `check_srt`: a stream over SRT, from a listener.
+
+mod address;
+mod judge;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use clap::Args;
+use weir_cli::{Check, Common, seconds};
+use weir_contract::{Field, Outcome, Problem, Range, Thresholds};
+use weir_probe::Probe;
+use weir_probe::srt::{Seen, Watch, watch};
+use weir_wire::auth::Credentials;
+
+use crate::common::{self, ExpectArgs, SourceArgs, StreamCheck, StreamLimits};
+use crate::fields::{BITRATE, FIRST_MEDIA, GAP, LOSS, RESENT, RTT, TRACKS};
+use crate::target::Target;
+use address::{Address, latency_option};
+
+/// The word before the state.
+const SERVICE: &str = "SRT";
+/// What is measured.
+pub const FIELDS: &[&Field] = &[&FIRST_MEDIA, &BITRATE, &LOSS, &RESENT, &RTT, &GAP, &TRACKS];
+/// SRT has no usual port: the URL names one.
+const PORTS: &[(&str, u16)] = &[("srt", 0)];
+/// libsrt's own.
+const LATENCY: Duration = Duration::from_millis(120);
+/// Percent of packets that players lack.
+const LOSS_LIMITS: (f64, f64) = (1.0, 5.0);
+/// Percent of packets that were sent again: the latency hides them, at the price of as much more bandwidth.
+const RESENT_WARNING: f64 = 10.0;
+
+/// The options of `check_srt`.
+#[derive(Args, Debug)]
+pub struct SrtArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+
+    /// Which stream, such as camera1 or '#!::r=tv1,m=request'; without it that of the URL.
+    #[arg(long, value_name = "ID")]
+    stream_id: Option<String>,
+
+    /// The latency to ask for; the larger one of both sides counts [default: that of the URL, else 0.12]
+    #[arg(long, value_name = "SECONDS", value_parser = latency_option)]
+    latency: Option<Duration>,
+
+    /// How long to watch after the first packet.
+    #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = seconds)]
+    watch: Duration,
+
+    /// How long to wait for the first packet after the server has accepted.
+    #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = seconds)]
+    wait: Duration,
+
+    #[command(flatten)]
+    expect: ExpectArgs,
+
+    #[command(flatten)]
+    limits: StreamLimits,
+}
+
+impl SrtArgs {
+    fn thresholds(&self, field: &'static Field) -> Thresholds {
+        let default = match field.id {
+            "loss" => Thresholds {
+                warning: Some(Range::above(LOSS_LIMITS.0)),
+                critical: Some(Range::above(LOSS_LIMITS.1)),
+            },
+            "resent" => Thresholds { warning: Some(Range::above(RESENT_WARNING)), critical: None },
+            _ => Thresholds::default(),
+        };
+        self.limits.of(field, FIELDS, default)
+    }
+
+    /// What the URL says, and what the options say instead.
+    fn address(&self) -> Result<Address, Problem> {
+        let target = Target::parse(self.source.url(), &["srt"])?;
+        let of_url = Address::parse(&target.url)?;
+        let password =
+            self.source.password_alone(&target, "write it into the stream id: #!::u=NAME,r=STREAM")?;
+        let address = Address {
+            stream_id: self.stream_id.clone().or(of_url.stream_id),
+            passphrase: password.or(of_url.passphrase),
+            latency: self.latency.or(of_url.latency),
+            ..of_url
+        };
+        address.check()?;
+        Ok(address)
+    }
+}
+
+/// `check_srt`
+#[derive(Debug)]
+pub struct Srt;
+
+impl Check for Srt {
+    const SERVICE: &'static str = SERVICE;
+    const ABOUT: &'static str = "Check a stream over SRT: does it flow, decrypted, in time, and what does the way lose?\n\n\
+        Calls a listener as a player does, with stream id and passphrase, and receives for a few seconds: acknowledges, asks again for \
+        what is missing, exchanges keys, says goodbye. Packets that the server had to send again are told from packets that never \
+        came within the latency. The payload is looked into as MPEG-TS: a stream that carries only stuffing is CRITICAL. The \
+        passphrase comes from --password-file or from the environment's WEIR_PASSWORD.";
+    const EXAMPLES: &'static str = "  A stream with picture and sound, the first packet within 2 seconds:\n    \
+        check_srt srt://live.example.net:9000 --expect-tracks video,audio -w 2 -c 5\n  \
+        One of several streams, encrypted, with a latency of 300 ms:\n    \
+        check_srt -u 'srt://live.example.net:9000?streamid=#!::r=tv1,m=request&latency=300' --password-file /etc/weir/tv1\n  \
+        Warn when 3 % are sent again, or a round trip takes 80 ms:\n    \
+        check_srt srt://live.example.net:9000 --stream-id tv1 -w resent=3 -w rtt=0.08";
+    const FIELDS: &'static [&'static Field] = FIELDS;
+    type Args = SrtArgs;
+
+    fn validate(args: &SrtArgs) -> Result<(), Problem> {
+        args.limits.check(FIELDS)
+    }
+
+    fn thresholds(args: &SrtArgs) -> Vec<(&'static Field, Thresholds)> {
+        FIELDS.iter().map(|field| (*field, args.thresholds(field))).collect()
+    }
+
+    fn run(args: &SrtArgs, common: &Common) -> Outcome {
+        common::run::<Self>(args, common)
+    }
+}
+
+impl StreamCheck for Srt {
+    fn source(args: &SrtArgs) -> &SourceArgs {
+        &args.source
+    }
+
+    async fn check(args: &SrtArgs, common: &Common) -> Result<Outcome, Problem> {
+        let asked = args.address()?;
+        let look = async |probe: &Probe, address, target: &Target, _: Option<&Credentials>| {
+            let options = Watch {
+                stream_id: asked.stream_id.as_deref(),
+                passphrase: asked.passphrase.as_deref(),
+                key_length: asked.key_length,
+                latency: asked.latency.unwrap_or(LATENCY),
+                time: args.watch,
+                patience: args.wait,
+            };
+            let mut seen = Seen::default();
+            let problem = watch(probe, address, options, &mut seen).await.err();
+            judge::judge(args, target.url.as_str(), &asked, &seen, problem)
+        };
+        args.source.every_address(SERVICE, common, PORTS, look).await
+    }
+}
