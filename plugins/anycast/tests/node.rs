@@ -105,7 +105,10 @@ fn every_row_with_exabgp() -> Result<()> {
 fn forky(needs: &[&str]) -> Result<Option<Node>> {
     let needs = [&["namespace", "release-root"], needs].concat();
     let Some(_lab) = weir_lab::Lab::for_test(&needs) else { return Ok(None) };
-    let root = weir_lab::ReleaseRoot::new("forky", &["bird3", "frr", "gobgpd", "bash", "coreutils"])?;
+    let root = weir_lab::ReleaseRoot::new(
+        "forky",
+        &["bird3", "frr", "frr-rpki-rtrlib", "gobgpd", "bash", "coreutils"],
+    )?;
     Node::with_release(&needs, Some(&root))
 }
 
@@ -160,6 +163,77 @@ fn a_socket_that_cannot_be_read_is_unknown() -> Result<()> {
     Ok(())
 }
 
+/// A router that hears a neighbour: what the authorisations say of its paths, and that they are stale once it has died with
+/// graceful restart.
+fn listens(node: &Node, kind: &str) -> Result<()> {
+    let _cache = node.host.rtr(&routers::AUTHORISED)?;
+    let (router, more) = routers::listener(node, kind)?;
+    let look = |prefix: &str, code: i32, words: &[&str]| {
+        let options = ["--daemon", &router.option(), "--prefix", prefix, "-c", "1:", "-v"];
+        let options = [&options[..], &more].concat();
+        let mut seen = node.host.lab().check("check_anycast_fleet", &options)?;
+        let begin = std::time::Instant::now();
+        let wanted = |seen: &weir_lab::Outcome| {
+            seen.code == Some(code) && words.iter().all(|w| seen.stdout.contains(w))
+        };
+        // Session, cache and validation each take their time.
+        while !wanted(&seen) && begin.elapsed() < std::time::Duration::from_secs(30) {
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            seen = node.host.lab().check("check_anycast_fleet", &options)?;
+        }
+        assert!(wanted(&seen), "{kind}: wanted {code} and {words:?}: {seen:?}");
+        weir_lab::Result::Ok(())
+    };
+    look(
+        "203.0.113.0/24",
+        2,
+        &["203.0.113.0/24 by ", "(AS path 64500): the ROA does not allow it [E-FLEET-ROA]"],
+    )?;
+    look("198.51.100.0/24", 0, &["198.51.100.0/24 is announced by 1"])?;
+    node.upstream.kill()?;
+    look(
+        "198.51.100.0/24",
+        2,
+        &["is kept from before a graceful restart [E-BGP-STALE]", "[E-FLEET-ANNOUNCERS]"],
+    )
+}
+
+#[test]
+fn bird_2_and_its_neighbour() -> Result<()> {
+    let Some(node) = Node::for_test(&["rpki"])? else { return Ok(()) };
+    listens(&node, "bird")
+}
+
+#[test]
+fn frr_8_and_its_neighbour() -> Result<()> {
+    let Some(node) = Node::for_test(&["frr", "rpki"])? else { return Ok(()) };
+    listens(&node, "frr8")
+}
+
+#[test]
+fn gobgp_3_and_its_neighbour() -> Result<()> {
+    let Some(node) = Node::for_test(&["gobgp", "rpki"])? else { return Ok(()) };
+    listens(&node, "gobgp")
+}
+
+#[test]
+fn bird_3_and_its_neighbour() -> Result<()> {
+    let Some(node) = forky(&["rpki"])? else { return Ok(()) };
+    listens(&node, "bird")
+}
+
+#[test]
+fn frr_10_and_its_neighbour() -> Result<()> {
+    let Some(node) = forky(&["frr", "rpki"])? else { return Ok(()) };
+    listens(&node, "frr10")
+}
+
+#[test]
+fn gobgp_4_and_its_neighbour() -> Result<()> {
+    let Some(node) = forky(&["gobgp", "rpki"])? else { return Ok(()) };
+    listens(&node, "gobgp")
+}
+
 /// GoBGP's API by a unix socket: what the file's rights allow, and what a dead or hanging daemon looks like.
 #[test]
 fn gobgp_by_its_unix_socket() -> Result<()> {
@@ -167,6 +241,8 @@ fn gobgp_by_its_unix_socket() -> Result<()> {
     let router = routers::gobgp(&node)?;
     let option = format!("gobgp:{}", router.socket().display());
     node.expect(&option, &[], 0, &["192.0.2.0/24 announced on 1 of 1 session"])?;
+    let both = ["--session", "10.0.1.1", "--session", "2001:db8:101::1"];
+    node.expect(&option, &both, 0, &["192.0.2.0/24 announced on 1 of 1 session"])?;
     node.expect(
         &option,
         &["--session", "10.0.1.9"],

@@ -61,6 +61,7 @@ pub const NEEDS: &[(&str, &[&str])] = &[
     ("frr", &["frr"]),
     ("gobgp", &["gobgpd"]),
     ("exabgp", &["exabgp"]),
+    ("rpki", &["stayrtr", "frr-rpki-rtrlib"]),
     ("knot", &["knot"]),
     ("nsd", &["nsd"]),
     ("bind9", &["bind9"]),

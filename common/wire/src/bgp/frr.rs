@@ -203,6 +203,40 @@ mod tests {
     }
 
     #[test]
+    fn what_a_restarting_neighbour_leaves() {
+        for (neighbour, paths) in [
+            (
+                include_str!("../../testdata/frr/8.4-neighbour-restarting.json"),
+                include_str!("../../testdata/frr/8.4-stale-paths.json"),
+            ),
+            (
+                include_str!("../../testdata/frr/10.7-neighbour-restarting.json"),
+                include_str!("../../testdata/frr/10.7-stale-paths.json"),
+            ),
+        ] {
+            let mut session = Session { name: "10.0.1.1".to_owned(), ..Session::default() };
+            neighbor_detail(&mut session, &load(neighbour));
+            assert!(session.restarting);
+            let kept = self::paths(&load(paths), "own").remove(0);
+            assert_eq!(
+                (kept.condition, kept.from.as_str(), kept.as_path),
+                (Condition::Stale, "10.0.1.1", vec![64500])
+            );
+        }
+    }
+
+    #[test]
+    fn an_authorisation_that_forbids_is_told() {
+        for text in [
+            include_str!("../../testdata/frr/8.4-roa-invalid.json"),
+            include_str!("../../testdata/frr/10.7-roa-invalid.json"),
+        ] {
+            assert_eq!(roa(&load(text), "10.0.1.1"), Some(Roa::Invalid));
+            assert_eq!(roa(&load(text), "10.0.1.9"), None);
+        }
+    }
+
+    #[test]
     fn a_route_outside_the_kernel_is_refused() {
         let zebra = load(include_str!("../../testdata/frr/8.4-zebra-route.json"));
         assert!(!refused(&zebra));

@@ -125,6 +125,12 @@ pub(super) fn view(
     let mut paths = bird::paths(&bird.ask(&format!("show route in {prefix} all\n"))?);
     // Routes of the router itself (static, direct) are no announcements.
     paths.retain(|path| !path.as_path.is_empty());
+    // What is kept while a neighbour restarts looks like any other route; only the session tells.
+    let mut restarting = bird.sessions(prefix)?;
+    restarting.retain(|session| session.restarting);
+    for path in paths.iter_mut().filter(|path| restarting.iter().any(|s| s.name == path.from)) {
+        path.condition = Condition::Stale;
+    }
     let mut roas = Vec::with_capacity(paths.len());
     for path in &paths {
         roas.push(match roa_table {

@@ -211,3 +211,42 @@ pub(crate) fn exabgp(node: &Node) -> Result<impl Router> {
     node.until_announced()?;
     Ok(WithNeighbour(exabgp, node))
 }
+
+/// The upstream announces two prefixes with its own number; the authorisations allow the first.
+const ANNOUNCING: &str = "
+router id 10.0.0.1;
+protocol static doc4 { ipv4; route 198.51.100.0/24 blackhole; route 203.0.113.0/24 blackhole; }
+protocol bgp node4 { local as 64500; QUICK; graceful restart on; graceful restart time 60;
+  neighbor 10.0.1.2 external; ipv4 { import all; export where proto = \"doc4\"; }; }
+";
+pub(crate) const AUTHORISED: [(&str, u32); 2] = [("198.51.100.0/24", 64500), ("203.0.113.0/24", 64499)];
+
+/// A router of the kind that hears the upstream, with authorisations where they are no question of options.
+pub(crate) fn listener(node: &Node, kind: &str) -> Result<(Box<dyn Router>, Vec<&'static str>)> {
+    node.upstream.configure(ANNOUNCING)?;
+    Ok(match kind {
+        "bird" => {
+            let roa = "roa4 table r4; protocol static rpki4 { roa4 { table r4; }; \
+                       route 198.51.100.0/24 max 24 as 64500; route 203.0.113.0/24 max 24 as 64499; }";
+            let config = format!("{BIRD}\n{roa}")
+                .replace("import none; export where proto = \"anycast4\"", "import all; export none");
+            (Box::new(node.host.bird(&config.replace("IMPORT", "import none;"))?), vec!["--roa-table", "r4"])
+        }
+        "frr8" | "frr10" => {
+            let how = if kind == "frr8" { "127.0.0.1 8282" } else { "tcp 127.0.0.1 8282" };
+            let config = format!("rpki\n rpki polling_period 5\n rpki cache {how} preference 1\nexit\n{FRR}");
+            (Box::new(node.host.frr(&config)?), Vec::new())
+        }
+        _ => {
+            let cache =
+                "[[rpki-servers]]\n  [rpki-servers.config]\n    address = \"127.0.0.1\"\n    port = 8282\n";
+            let restart = "  [neighbors.graceful-restart.config]\n    enabled = true\n    restart-time = 60\n\
+                           [[neighbors.afi-safis]]\n    [neighbors.afi-safis.config]\n      afi-safi-name = \"ipv4-unicast\"\n\
+                           [neighbors.afi-safis.mp-graceful-restart.config]\n      enabled = true\n";
+            let first = GOBGP
+                .find("[[neighbors]]\n  [neighbors.config]\n    neighbor-address = \"2001")
+                .unwrap_or(GOBGP.len());
+            (Box::new(node.host.gobgp(&format!("{}{restart}{cache}", &GOBGP[..first]))?), Vec::new())
+        }
+    })
+}

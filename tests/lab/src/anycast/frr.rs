@@ -29,6 +29,9 @@ impl Host {
         let start = |daemon: &str| -> Result<Process> {
             let mut command = self.daemon(&format!("/usr/lib/frr/{daemon}"));
             command.args(["-u", "frr", "-g", "frr", "-P", "0", "--log", "stdout"]);
+            if daemon == "bgpd" && config.contains("rpki") {
+                command.args(["-M", "rpki"]);
+            }
             command.arg("-f").arg(folder.join(format!("{daemon}.conf")));
             command.arg("-i").arg(folder.join(format!("{daemon}.pid")));
             command.arg("--vty_socket").arg(&folder).arg("-z").arg(folder.join("zserv.api"));

@@ -8,6 +8,7 @@ mod exabgp;
 mod frr;
 mod gobgp;
 mod names;
+mod rtr;
 mod wire;
 
 use std::process::Command;
@@ -22,6 +23,7 @@ pub use exabgp::Exabgp;
 pub use frr::Frr;
 pub use gobgp::Gobgp;
 pub use names::{NameServer, NodeNames};
+pub use rtr::RTR_PORT;
 pub use wire::{End, Wire, wire};
 
 /// One machine of the network.
