@@ -13,8 +13,8 @@ use crate::target::Target;
 
 /// A check of one stream, which can be a channel.
 pub trait StreamCheck: Check<Args: fmt::Debug> {
-    /// The options that name the stream.
-    fn source(args: &Self::Args) -> &SourceArgs;
+    /// The stream, as it was given.
+    fn url(args: &Self::Args) -> &str;
 
     /// Looks at the stream and judges it.
     ///
@@ -26,12 +26,12 @@ pub trait StreamCheck: Check<Args: fmt::Debug> {
 /// [`Check::run`] of a check of one stream.
 pub fn run<C: StreamCheck>(args: &C::Args, common: &Common) -> Outcome {
     block_on(outcome::<C>(args, common))
-        .unwrap_or_else(|problem| Outcome::failed(C::SERVICE, C::source(args).url(), problem))
+        .unwrap_or_else(|problem| Outcome::failed(C::SERVICE, C::url(args), problem))
 }
 
 /// What the check says, even of options that cannot be meant.
 pub async fn outcome<C: StreamCheck>(args: &C::Args, common: &Common) -> Outcome {
-    let url = C::source(args).url();
+    let url = C::url(args);
     C::check(args, common).await.unwrap_or_else(|problem| Outcome::failed(C::SERVICE, url, problem))
 }
 

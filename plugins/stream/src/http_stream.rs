@@ -96,8 +96,8 @@ impl Check for HttpStream {
 }
 
 impl StreamCheck for HttpStream {
-    fn source(args: &StreamArgs) -> &SourceArgs {
-        &args.source
+    fn url(args: &StreamArgs) -> &str {
+        args.source.url()
     }
 
     async fn check(args: &StreamArgs, common: &Common) -> Result<Outcome, Problem> {

@@ -114,8 +114,8 @@ impl Check for Mms {
 }
 
 impl StreamCheck for Mms {
-    fn source(args: &MmsArgs) -> &SourceArgs {
-        &args.source
+    fn url(args: &MmsArgs) -> &str {
+        args.source.url()
     }
 
     async fn check(args: &MmsArgs, common: &Common) -> Result<Outcome, Problem> {

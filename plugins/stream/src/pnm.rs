@@ -109,8 +109,8 @@ impl Check for Pnm {
 }
 
 impl StreamCheck for Pnm {
-    fn source(args: &PnmArgs) -> &SourceArgs {
-        &args.source
+    fn url(args: &PnmArgs) -> &str {
+        args.source.url()
     }
 
     async fn check(args: &PnmArgs, common: &Common) -> Result<Outcome, Problem> {

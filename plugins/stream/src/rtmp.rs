@@ -136,8 +136,8 @@ impl Check for Rtmp {
 }
 
 impl StreamCheck for Rtmp {
-    fn source(args: &RtmpArgs) -> &SourceArgs {
-        &args.source
+    fn url(args: &RtmpArgs) -> &str {
+        args.source.url()
     }
 
     async fn check(args: &RtmpArgs, common: &Common) -> Result<Outcome, Problem> {

@@ -107,8 +107,8 @@ impl Check for Rtsp {
 }
 
 impl StreamCheck for Rtsp {
-    fn source(args: &RtspArgs) -> &SourceArgs {
-        &args.source
+    fn url(args: &RtspArgs) -> &str {
+        args.source.url()
     }
 
     async fn check(args: &RtspArgs, common: &Common) -> Result<Outcome, Problem> {

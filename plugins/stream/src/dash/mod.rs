@@ -136,8 +136,8 @@ impl Check for Dash {
 }
 
 impl StreamCheck for Dash {
-    fn source(args: &DashArgs) -> &SourceArgs {
-        &args.source
+    fn url(args: &DashArgs) -> &str {
+        args.source.url()
     }
 
     async fn check(args: &DashArgs, common: &Common) -> Result<Outcome, Problem> {

@@ -154,8 +154,8 @@ impl Check for Hls {
 }
 
 impl StreamCheck for Hls {
-    fn source(args: &HlsArgs) -> &SourceArgs {
-        &args.source
+    fn url(args: &HlsArgs) -> &str {
+        args.source.url()
     }
 
     async fn check(args: &HlsArgs, common: &Common) -> Result<Outcome, Problem> {

@@ -105,8 +105,8 @@ impl Check for PlaylistCheck {
 }
 
 impl StreamCheck for PlaylistCheck {
-    fn source(args: &PlaylistArgs) -> &SourceArgs {
-        &args.source
+    fn url(args: &PlaylistArgs) -> &str {
+        args.source.url()
     }
 
     /// Follows the playlist, and looks at its entries.

@@ -125,8 +125,8 @@ impl Check for Srt {
 }
 
 impl StreamCheck for Srt {
-    fn source(args: &SrtArgs) -> &SourceArgs {
-        &args.source
+    fn url(args: &SrtArgs) -> &str {
+        args.source.url()
     }
 
     async fn check(args: &SrtArgs, common: &Common) -> Result<Outcome, Problem> {
