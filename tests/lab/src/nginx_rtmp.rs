@@ -1,14 +1,18 @@
 //! nginx with the RTMP module: RTMP itself, and the HLS and DASH that the module makes of it.
 
+use std::fs;
+use std::path::PathBuf;
+
 use anyhow::Result;
 
 use crate::{Clip, Lab, Nginx, Process};
 
-/// A running nginx with the RTMP application `live`.
+/// A running nginx with the RTMP applications `live`, `vod`, and `closed`, in which nobody may play.
 pub struct NginxRtmp {
     lab: Lab,
     web: Nginx,
     rtmp_port: u16,
+    media: PathBuf,
 }
 
 impl Lab {
@@ -23,13 +27,15 @@ impl Lab {
                 "load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
 rtmp {{ access_log off; server {{ listen {listen}:{rtmp_port}; application live {{ live on;
   hls on; hls_path {folder}/hls; hls_fragment 1s; hls_playlist_length 5s;
-  dash on; dash_path {folder}/dash; dash_fragment 1s; dash_playlist_length 5s; }} }} }}
+  dash on; dash_path {folder}/dash; dash_fragment 1s; dash_playlist_length 5s; }}
+  application closed {{ live on; deny play all; }}
+  application vod {{ play {folder}/vod; }} }} }}
 "
             ))
             .with(&format!("location /hls {{ root {folder}; }} location /dash {{ root {folder}; }}"))
             .with("location /stat { rtmp_stat all; }")
             .start()?;
-        Ok(NginxRtmp { lab: self.clone(), web, rtmp_port })
+        Ok(NginxRtmp { lab: self.clone(), web, rtmp_port, media })
     }
 }
 
@@ -46,7 +52,20 @@ impl NginxRtmp {
 
     /// `rtmp://.../live/STREAM`.
     pub fn rtmp_url(&self, stream: &str) -> String {
-        format!("rtmp://127.0.0.1:{}/live/{stream}", self.rtmp_port)
+        self.app_url("live", stream)
+    }
+
+    /// `rtmp://.../APP/STREAM`.
+    pub fn app_url(&self, app: &str, stream: &str) -> String {
+        format!("rtmp://127.0.0.1:{}/{app}/{stream}", self.rtmp_port)
+    }
+
+    /// The URL of a clip on demand.
+    pub fn on_demand(&self, clip: Clip) -> Result<String> {
+        let vod = self.media.join("vod");
+        fs::create_dir_all(&vod)?;
+        fs::copy(clip.path()?, vod.join(clip.file_name()))?;
+        Ok(self.app_url("vod", &format!("mp4:{}", clip.file_name())))
     }
 
     /// The media playlist of a stream.

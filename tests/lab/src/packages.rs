@@ -2,11 +2,17 @@
 //! (`Lab::for_test`) and by `cargo xtask`, which installs them.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
+use crate::binaries::target_dir;
+
 /// The need that is no package: a private network namespace, which takes root.
 pub const NAMESPACE: &str = "namespace";
+
+/// The need that npm brings: see [`npm_folder`].
+pub const NODE_MEDIA_SERVER: &str = "node-media-server";
 
 /// Needs by the names that tests use, with the packages of Debian 12 behind each.
 pub const NEEDS: &[(&str, &[&str])] = &[
@@ -33,10 +39,12 @@ pub const NEEDS: &[(&str, &[&str])] = &[
     ("icecast2", &["icecast2"]),
     ("nginx", &["nginx"]),
     ("nginx-rtmp", &["nginx", "libnginx-mod-rtmp"]),
+    (NODE_MEDIA_SERVER, &[]),
     ("nft", &["nftables"]),
     ("dnsmasq", &["dnsmasq-base"]),
     ("openssl", &["openssl", "faketime"]),
     ("curl", &["curl"]),
+    ("srt", &["srt-tools", "libsrt1.5-gnutls", "python3-minimal"]),
     ("squid", &["squid", "curl"]),
     ("uml", &["user-mode-linux", "iproute2", "kmod", "procps"]),
     ("ipvs", &["ipvsadm", "iptables", "keepalived", "ldirectord", "python3"]),
@@ -85,6 +93,9 @@ pub fn all() -> Vec<&'static str> {
 /// The packages behind `need` that are not installed here. A need that the list does not know is its own answer,
 /// so that a misspelt one fails instead of passing.
 pub fn missing(need: &str) -> Vec<&str> {
+    if need == NODE_MEDIA_SERVER && !has_npm_packages() {
+        return vec!["by npm: cargo xtask test"];
+    }
     match NEEDS.iter().find(|(name, _)| *name == need) {
         Some((_, packages)) => {
             packages.iter().copied().filter(|package| !installed().contains(*package)).collect()
@@ -92,6 +103,26 @@ pub fn missing(need: &str) -> Vec<&str> {
         None => vec![need],
     }
 }
+
+/// Where `cargo xtask test` installs what `tests/lab/npm/package-lock.json` lists.
+///
+/// # Errors
+/// When there is no target folder.
+pub fn npm_folder() -> anyhow::Result<PathBuf> {
+    Ok(target_dir()?.join("weir-lab/npm"))
+}
+
+/// Whether what npm brings is there, as the lock file has it.
+pub fn has_npm_packages() -> bool {
+    let installed =
+        npm_folder().and_then(|folder| Ok(std::fs::read_to_string(folder.join("installed.json"))?));
+    installed.is_ok_and(|installed| installed == NPM_LOCK)
+}
+
+/// What npm shall bring, version by version.
+pub const NPM_LOCK: &str = include_str!("../npm/package-lock.json");
+/// The same in the form that npm wants beside it.
+pub const NPM_PACKAGE: &str = include_str!("../npm/package.json");
 
 /// The installed packages among those of the list; asked once per process.
 fn installed() -> &'static HashSet<String> {

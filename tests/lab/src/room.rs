@@ -269,7 +269,8 @@ fn have(needs: &[&str]) -> Result<()> {
     for need in needs {
         let missing = packages::missing(need);
         if !missing.is_empty() {
-            lacks.push(format!("{need} (apt-get install {})", missing.join(" ")));
+            let how = if *need == packages::NODE_MEDIA_SERVER { "" } else { "apt-get install " };
+            lacks.push(format!("{need} ({how}{})", missing.join(" ")));
         } else if *need == packages::NAMESPACE && !rustix::process::geteuid().is_root() {
             lacks.push("root, for a network namespace".to_owned());
         }

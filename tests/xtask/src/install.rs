@@ -1,6 +1,8 @@
-//! Installs what the real servers of the lab need, by apt, saying so. The list is that of `weir_lab::packages`.
+//! Installs what the real servers of the lab need, by apt and npm, saying so. The lists are those of `weir_lab::packages`.
 
-use anyhow::{Result, bail};
+use std::fs;
+
+use anyhow::{Context as _, Result, bail};
 use weir_lab::packages;
 
 use crate::sh;
@@ -30,6 +32,35 @@ pub(crate) fn required() -> bool {
 /// # Errors
 /// When that fails and a missing server is a failure; else it only says what is missing.
 pub(crate) fn run() -> Result<()> {
+    by_apt()?;
+    if packages::has_npm_packages() {
+        return Ok(());
+    }
+    println!("Installing by npm, for the real servers of tests.");
+    match by_npm() {
+        Err(problem) if required() => Err(problem),
+        Err(problem) => {
+            println!("{problem:#}\nGoing on; tests that need it will be skipped, loudly.");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Installs what the lock file lists below the target folder, without running scripts of anybody.
+fn by_npm() -> Result<()> {
+    let folder = packages::npm_folder()?;
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join("package.json"), packages::NPM_PACKAGE)?;
+    fs::write(folder.join("package-lock.json"), packages::NPM_LOCK)?;
+    let mut npm = sh::program("npm");
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&folder);
+    sh::run(&mut npm).with_context(|| format!("not installed by npm: {}", packages::NODE_MEDIA_SERVER))?;
+    fs::write(folder.join("installed.json"), packages::NPM_LOCK)?;
+    Ok(())
+}
+
+fn by_apt() -> Result<()> {
     let missing = missing();
     if missing.is_empty() {
         println!("Every package for the real servers is here.");
@@ -57,5 +88,11 @@ pub(crate) fn run() -> Result<()> {
 
 fn missing() -> Vec<&'static str> {
     let installed = packages::query_installed();
-    packages::all().into_iter().filter(|package| !installed.contains(*package)).collect()
+    let mut missing: Vec<_> =
+        packages::all().into_iter().filter(|package| !installed.contains(*package)).collect();
+    // It comes from elsewhere as often as from the distribution.
+    if !packages::has_npm_packages() && sh::read(sh::program("npm").arg("--version")).is_err() {
+        missing.extend(["nodejs", "npm"]);
+    }
+    missing
 }
