@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use weir_cli::parse_options;
 use weir_contract::{Outcome, Problem, State, fault};
+use weir_probe::Pace;
 use weir_probe::srt::{Content, End, Seen};
 use weir_wire::srt::{KeyState, Statistics};
 use weir_wire::ts::analyze;
@@ -19,7 +20,10 @@ fn millis(time: u64) -> Duration {
 
 /// A stream that is well, watched for four seconds.
 fn well() -> Seen {
+    let mut pace = Pace::default();
+    pace.last_arrival = Some(millis(4010));
     Seen {
+        pace,
         connected: Some(millis(10)),
         first_media: Some(millis(20)),
         until: millis(4020),
@@ -70,7 +74,7 @@ fn nothing_after_the_handshake_is_told_by_who_is_silent() {
 #[test]
 fn a_pause_at_the_end_is_told_by_who_is_silent() {
     let mut stalled = well();
-    // The last packet is the first: pace knows of none.
+    stalled.pace.last_arrival = Some(millis(20));
     finds(&judged(&[], &stalled, None), "E-STREAM-STALLED", State::Critical, "then nothing for 4");
     stalled.last_heard = Some(millis(1000));
     finds(&judged(&[], &stalled, None), "E-SRT-LOST-PEER", State::Critical, "1000 packets came");
@@ -88,11 +92,11 @@ fn loss_names_latency_and_round_trip() {
         &outcome,
         "E-SRT-LOSS",
         State::Warning,
-        "(latency 120 ms, which is less than 4 round trips, round trip 40 ms)",
+        "(latency 120.0 ms, which is less than 4 round trips, round trip 40.0 ms)",
     );
     seen.statistics.lost = 0;
     let outcome = judged(&[], &seen, None);
-    finds(&outcome, "E-SRT-RESENT", State::Warning, "expected at most 10 %");
+    finds(&outcome, "E-SRT-RESENT", State::Warning, "expected at most 10.0 %");
 }
 
 #[test]
