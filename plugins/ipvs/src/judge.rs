@@ -82,17 +82,17 @@ fn pools(outcome: &mut Outcome, args: &IpvsArgs, report: &Report) {
         .map(|s| report.before.as_ref().and_then(|before| before.spread(s, args.imbalance_volume)))
         .collect();
     for service in &report.table.services {
-        let name = report.names.service(&service.key);
         if service.dests.iter().all(|dest| dest.weight == 0) {
             let text = match service.dests.len() {
                 0 => "no server is left in the table".to_owned(),
                 1 => "its only server has weight 0".to_owned(),
                 count => format!("all {count} servers have weight 0"),
             };
-            find(outcome, &fault::IPVS_EMPTY, name, text);
+            find(outcome, &fault::IPVS_EMPTY, report.names.service(&service.key), text);
         }
     }
     let ids: Vec<String> = report.table.services.iter().map(|s| report.names.id(&s.key)).collect();
+    outcome.samples.reserve(f::OF_SERVICE.len() * ids.len());
     let mut blind: Vec<&str> = Vec::new();
     // By field first: what is cut from a long first line is then the least important.
     for field in f::OF_SERVICE {

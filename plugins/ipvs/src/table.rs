@@ -250,10 +250,10 @@ fn saved(path: &Path, wanted: &dyn Fn(&Key) -> bool) -> Result<Table, Problem> {
     let (size, services) = if from_rules {
         (None, ipvsadm::rules(&text).map_err(|error| error.to_string()))
     } else {
-        match (proc::table(&text), ipvsadm::listing(&text)) {
-            (Ok(table), _) => (table.size, Ok(table.services)),
+        match proc::table(&text) {
+            Ok(table) => (table.size, Ok(table.services)),
             // Only the listing's own complaint is of interest: the kernel's text is never edited.
-            (Err(_), listing) => (None, listing.map_err(|error| error.to_string())),
+            Err(_) => (None, ipvsadm::listing(&text).map_err(|error| error.to_string())),
         }
     };
     let mut services = services.map_err(|error| no_data(format!("{}: {error}", path.display())))?;

@@ -54,7 +54,7 @@ pub struct Reader {
     table: Table,
     lines: usize,
     /// The beginning of a line whose end has not come.
-    begun: Vec<u8>,
+    begun: String,
 }
 
 impl Reader {
@@ -62,21 +62,23 @@ impl Reader {
     ///
     /// # Errors
     /// The first line that cannot be read.
-    pub fn push(&mut self, mut bytes: &[u8]) -> Result<(), TableError> {
-        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
-            let (head, rest) = (&bytes[..end], &bytes[end + 1..]);
-            bytes = rest;
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), TableError> {
+        // The kernel writes ASCII, so that no character is cut in two.
+        let mut text = std::str::from_utf8(bytes)
+            .map_err(|_| TableError::new(self.lines + 1, "no text", &String::from_utf8_lossy(bytes)))?;
+        while let Some((head, rest)) = text.split_once('\n') {
+            text = rest;
             if self.begun.is_empty() {
                 self.line(head)?;
             } else {
                 let mut line = std::mem::take(&mut self.begun);
-                line.extend_from_slice(head);
+                line.push_str(head);
                 self.line(&line)?;
                 line.clear();
                 self.begun = line; // keeps its room
             }
         }
-        self.begun.extend_from_slice(bytes);
+        self.begun.push_str(text);
         if self.begun.len() > MAX_LINE {
             let line = std::mem::take(&mut self.begun);
             return self.line(&line);
@@ -102,17 +104,16 @@ impl Reader {
         Ok(self.table)
     }
 
-    fn line(&mut self, line: &[u8]) -> Result<(), TableError> {
+    fn line(&mut self, line: &str) -> Result<(), TableError> {
         self.lines += 1;
-        let error = |why| TableError::new(self.lines, why, &String::from_utf8_lossy(line));
+        let error = |why| TableError::new(self.lines, why, line);
         if line.len() > MAX_LINE {
             return Err(error("too long"));
         }
         if self.lines > MAX_ROWS {
             return Err(error("too many rows"));
         }
-        let text = std::str::from_utf8(line).map_err(|_| error("no text"))?;
-        row(&mut self.table, text).map_err(error)
+        row(&mut self.table, line).map_err(error)
     }
 }
 
