@@ -12,6 +12,7 @@ use weir_probe::{block_on, together};
 use crate::channel::{self, CHANNELS_FILE, Channel};
 use crate::fields::{
     BITRATE_GRAPH, FIRST_GRAPH, GAP_GRAPH, LAG_GRAPH, LOSS_GRAPH, SPEED_GRAPH, STATE, STATE_GRAPH,
+    TS_ERRORS_GRAPH, TS_INTERVAL_GRAPH, TS_SHARE_GRAPH,
 };
 
 /// The link that draws every channel of the file in common graphs.
@@ -19,8 +20,18 @@ const ALL: &str = "all";
 /// So many channels are looked at at once.
 const AT_ONCE: usize = 256;
 /// The parent graph, then its children.
-const GRAPHS: [&Graph; 7] =
-    [&STATE_GRAPH, &FIRST_GRAPH, &BITRATE_GRAPH, &GAP_GRAPH, &LOSS_GRAPH, &SPEED_GRAPH, &LAG_GRAPH];
+const GRAPHS: [&Graph; 10] = [
+    &STATE_GRAPH,
+    &FIRST_GRAPH,
+    &BITRATE_GRAPH,
+    &GAP_GRAPH,
+    &LOSS_GRAPH,
+    &SPEED_GRAPH,
+    &LAG_GRAPH,
+    &TS_ERRORS_GRAPH,
+    &TS_INTERVAL_GRAPH,
+    &TS_SHARE_GRAPH,
+];
 
 /// `stream_NAME` or `stream_all`
 #[derive(Debug)]
@@ -39,7 +50,7 @@ Links:
   stream_all    every channel of the channels file, in common graphs, looked at at once
 
 Environment (plugin-conf.d):
-  env.url       the channel's URL: rtsp, rtsps, http, https, mms, mmst or mmsh
+  env.url       the channel's URL, of any scheme that check_stream knows
   env.channels  the channels file, /etc/weir/channels by default; a line is NAME URL [OPTIONS]
   env.options   options of the check for all of them, such as: --transport udp -w 2
   env.timeout   seconds for all of it, 10 by default
