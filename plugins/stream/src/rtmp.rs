@@ -141,8 +141,14 @@ impl StreamCheck for Rtmp {
     }
 
     async fn check(args: &RtmpArgs, common: &Common) -> Result<Outcome, Problem> {
-        let look = async |probe: &Probe, address, target: &Target, _: Option<&Credentials>| {
+        let look = async |probe: &Probe, address, target: &Target, credentials: Option<&Credentials>| {
             let mut seen = Seen::default();
+            if credentials.is_some() {
+                let text = "RTMP has no way to give a user and a password: servers take a token in the stream's name, \
+                            such as /live/news?token=abc";
+                let problem = Problem::new(&fault::USAGE, text);
+                return Outcome::failed(SERVICE, target.url.as_str(), problem);
+            }
             let problem = watch(probe, &target.url, address, args.options(), &mut seen).await.err();
             judge(args, target.url.as_str(), &seen, problem)
         };

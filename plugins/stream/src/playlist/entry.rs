@@ -13,15 +13,13 @@ const RESERVE: f64 = 0.2;
 /// With less there is nothing to be learnt, seconds.
 const TOO_SHORT: f64 = 0.5;
 /// The ports of schemes that players know.
-const PORTS: [(&str, u16); 9] = [
+const PORTS: [(&str, u16); 7] = [
     ("mms", 1755),
     ("mmst", 1755),
     ("mmsu", 1755),
     ("mmsh", 80),
     ("rtspt", 554),
     ("rtspu", 554),
-    ("rtmp", 1935),
-    ("rtmps", 443),
     ("ftp", 21),
 ];
 

@@ -11,6 +11,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group { name: "dash", binaries: &["check_dash"], start: dash },
     Group { name: "icecast", binaries: &["check_http_stream"], start: icecast },
     Group { name: "mms", binaries: &["check_mms"], start: mms },
+    Group { name: "rtmp", binaries: &["check_rtmp"], start: rtmp },
     Group { name: "start-up", binaries: &["check_rtsp", "stream_"], start: start_up },
 ];
 
@@ -66,6 +67,14 @@ fn mms(lab: &Lab) -> Result<Started> {
     let rows =
         [row("MMS over HTTP", format!("check_mms {url}"), format!("ffprobe {url}")).cpu(1.0 / 15.0).rss(6.0)];
     Ok(started(rows, server))
+}
+
+fn rtmp(lab: &Lab) -> Result<Started> {
+    let server = lab.nginx_rtmp()?;
+    let encoder = server.publish("news", Clip::Video)?;
+    let url = server.rtmp_url("news");
+    let rows = [row("RTMP", format!("check_rtmp {url}"), format!("ffprobe {url}")).cpu(1.0 / 15.0).rss(6.0)];
+    Ok(started(rows, (encoder, server)))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the form of every group; this one has no server")]
