@@ -8,15 +8,17 @@ use weir_conformance::{files, packages, root};
 use weir_contract::{Layer, fault};
 
 /// What each package of `common` may depend on, of ours and of what is heavy.
-const MAY: [(&str, &[&str]); 5] = [
+const MAY: [(&str, &[&str]); 6] = [
     ("weir-contract", &[]),
     ("weir-munin", &["weir-contract"]),
     ("weir-wire", &[]),
+    ("weir-media", &["weir-wire", "symphonia-core"]),
     ("weir-probe", &["weir-contract", "weir-wire", "tokio", "reqwest", "hickory-resolver", "pnet"]),
     ("weir-cli", &["weir-contract", "weir-munin", "weir-probe", "clap", "anyhow"]),
 ];
 /// Crates that only some rooms may use.
-const HEAVY: [&str; 6] = ["tokio", "reqwest", "hickory-resolver", "pnet", "clap", "anyhow"];
+const HEAVY: [&str; 7] =
+    ["tokio", "reqwest", "hickory-resolver", "pnet", "clap", "anyhow", "symphonia-core"];
 /// Families that may use the stream probes.
 const USE_STREAM: [&str; 2] = ["weir-ipvs", "weir-weir"];
 

@@ -1,0 +1,132 @@
+//! How loud a track is: decoded, and measured as ffmpeg's silencedetect does, by the largest sample of any channel.
+
+mod decoder;
+mod opus;
+mod pcm;
+
+use crate::{Codec, Level, Span};
+use decoder::{Decoded, Decoder};
+use opus::Energy;
+
+/// The quietest that is told from nothing at all, dBFS: below the last bit of 16.
+const FLOOR: f64 = -96.0;
+/// Blocks a second: within one, the largest sample counts.
+const BLOCKS: u32 = 100;
+/// A frame that cannot be read lasts about so long, seconds.
+const FRAME: f64 = 0.02;
+
+/// Measures one track.
+pub(crate) struct Meter {
+    /// Samples above this are sound, of a full scale of 1.
+    threshold: f32,
+    codec: Codec,
+    decoder: State,
+    pub(crate) span: Span,
+    /// Sum of squares over samples of all channels, and their number; of Opus over seconds.
+    energy: (f64, f64),
+    /// The last thing that could not be read.
+    pub(crate) trouble: Option<String>,
+}
+
+enum State {
+    Decoder(Decoder),
+    Energy(Energy),
+    Pcm(fn(&[u8], &mut Vec<f32>), u32),
+    None,
+}
+
+impl Meter {
+    /// For a track of `codec` where what is below `threshold` dBFS is silence. `rate` and `channels` count for PCM alone.
+    pub(crate) fn new(codec: Codec, threshold: f64, pcm: (u32, u8)) -> Self {
+        let (decoder, trouble) = match codec {
+            Codec::MpegAudio | Codec::Aac { .. } | Codec::Vorbis => (State::Decoder(Decoder::new()), None),
+            Codec::Opus => (State::Energy(Energy::default()), None),
+            Codec::Pcma => (State::Pcm(pcm::alaw, frames(pcm)), None),
+            Codec::Pcmu => (State::Pcm(pcm::mulaw, frames(pcm)), None),
+            Codec::L16 => (State::Pcm(pcm::linear, frames(pcm)), None),
+            other => (State::None, Some(format!("nobody here decodes {}", other.name()))),
+        };
+        #[allow(clippy::cast_possible_truncation, reason = "between 0 and 1")]
+        let threshold = 10f64.powf(threshold / 20.0) as f32;
+        Self { threshold, codec, decoder, span: Span::default(), energy: (0.0, 0.0), trouble }
+    }
+
+    /// One frame more.
+    pub(crate) fn frame(&mut self, codec: Codec, bytes: &[u8]) {
+        self.codec = codec;
+        let (threshold, span, energy) = (self.threshold, &mut self.span, &mut self.energy);
+        match &mut self.decoder {
+            State::Decoder(decoder) => match decoder.decode(codec, bytes) {
+                Decoded::Planes(rate, planes) => measure(planes, rate, threshold, span, energy),
+                Decoded::Nothing => {}
+                Decoded::Failed(why) => {
+                    span.add(FRAME, Level::Unclear);
+                    self.trouble = Some(format!("{}: {why}", codec.name()));
+                }
+            },
+            State::Energy(opus) => opus.packet(bytes, |seconds, level| {
+                if let Some(level) = level {
+                    span.add(seconds, level.against(20.0 * f64::from(threshold).log10()));
+                    energy.0 += level.likely() * seconds;
+                    energy.1 += seconds;
+                } else {
+                    span.add(seconds, Level::Unclear);
+                    self.trouble = Some("Opus speech frames (SILK) are not decoded".to_owned());
+                }
+            }),
+            State::Pcm(expand, per_second) => {
+                let mut samples = Vec::with_capacity(bytes.len());
+                expand(bytes, &mut samples);
+                measure([samples.as_slice()].into_iter(), *per_second, threshold, span, energy);
+            }
+            State::None => span.add(FRAME, Level::Unclear),
+        }
+    }
+
+    /// The name of its codec.
+    pub(crate) fn codec(&self) -> &'static str {
+        self.codec.name()
+    }
+
+    /// The mean level in dBFS; `None` when nothing was measured.
+    pub(crate) fn loudness(&self) -> Option<f64> {
+        let (sum, count) = self.energy;
+        let level = 10.0 * (sum / count).log10();
+        (count > 0.0).then(|| if level.is_nan() { FLOOR } else { (level.max(FLOOR) * 10.0).round() / 10.0 })
+    }
+}
+
+/// Samples a second of interleaved PCM.
+fn frames((rate, channels): (u32, u8)) -> u32 {
+    rate.saturating_mul(channels.max(1).into())
+}
+
+/// Measures planes of equal length, block by block.
+fn measure<'a>(
+    planes: impl Iterator<Item = &'a [f32]>,
+    rate: u32,
+    threshold: f32,
+    span: &mut Span,
+    energy: &mut (f64, f64),
+) {
+    let block = (rate / BLOCKS).max(1) as usize;
+    let mut sounds: Vec<(usize, bool)> = Vec::new();
+    for plane in planes {
+        for (at, samples) in plane.chunks(block).enumerate() {
+            let peak = samples.iter().fold(0f32, |peak, sample| peak.max(sample.abs()));
+            let square: f32 = samples.iter().map(|sample| sample * sample).sum();
+            if square.is_finite() {
+                energy.0 += f64::from(square);
+                energy.1 += samples.len() as f64;
+            }
+            if sounds.len() <= at {
+                sounds.push((samples.len(), false));
+            }
+            sounds[at].1 |= peak >= threshold;
+        }
+    }
+    for (samples, sounds) in sounds {
+        let level = if sounds { Level::Alive } else { Level::Dead };
+        span.add(samples as f64 / f64::from(rate.max(1)), level);
+    }
+}
