@@ -106,8 +106,9 @@ fn loss_jitter_and_delay_are_what_the_wire_does() -> Result<()> {
     path.wire.set(5.0, 40.0, 0.0)?;
     path.expect(&["-H", FAR, "-w", "jitter=0.002"], 1, &["jitter is ", "[E-PATH-JITTER]"])?;
     path.wire.set(5.0, 0.0, 0.5)?;
-    // Three of four round trips die; all or none of forty is one in ten thousand.
-    path.expect(&["-H", FAR, "-n", "40", "--interval", "0.02"], 2, &["[E-PATH-LOSS]", "median=0."])?;
+    // Three of four round trips die; less than 30 % or all of forty is one in ten thousand.
+    let lossy = ["-H", FAR, "-n", "40", "--interval", "0.02", "-c", "loss=30"];
+    path.expect(&lossy, 2, &["[E-PATH-LOSS]", "median=0."])?;
     path.wire.set(5.0, 0.0, 1.0)?;
     path.expect(
         &["-H", FAR],
