@@ -1,14 +1,20 @@
 //! `cargo xtask test [PACKAGE...]`: everything that CI does, on any machine.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use crate::{install, sh};
+
+/// Seconds after which an executable with tests is ended.
+const TIMEOUT: &str = "900";
 
 /// What the lines of all test binaries add up to.
 #[derive(Default)]
@@ -52,15 +58,22 @@ pub(crate) fn run(packages: &[&str]) -> Result<()> {
     let _ = fs::remove_file(skipped_file());
     let mut tally = Tally::default();
     if stage("build", &mut || sh::run(&mut with(&["build"], &[]))) {
-        if sh::has_cargo("nextest") {
-            stage("tests", &mut || tests(with(&["nextest", "run"], &["--no-fail-fast"]), &mut tally));
-            stage("doctests", &mut || tests(with(&["test"], &["--doc"]), &mut tally));
-        } else {
-            stage("tests", &mut || tests(with(&["test"], &["--no-fail-fast"]), &mut tally));
-        }
+        stage("tests", &mut || tests(with(&["test"], &["--no-run", "--message-format=json"]), &mut tally));
+        stage("doctests", &mut || doctests(with(&["test"], &["--doc", "--quiet"]), &mut tally));
     }
     if sh::has_cargo("deny") {
-        stage("deny", &mut || sh::run(sh::cargo().args(["deny", "check", "bans", "licenses", "sources"])));
+        stage("deny", &mut || {
+            sh::run(sh::cargo().args([
+                "deny",
+                "--log-level",
+                "error",
+                "check",
+                "--hide-inclusion-graph",
+                "bans",
+                "licenses",
+                "sources",
+            ]))
+        });
         stage("advisories", &mut advisories);
     } else {
         skip("licences and advisories: cargo install cargo-deny --locked")?;
@@ -83,22 +96,108 @@ pub(crate) fn run(packages: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Runs cargo's tests, shows every line and adds up what it says.
-fn tests(mut cargo: Command, tally: &mut Tally) -> Result<()> {
-    cargo.env("WEIR_LAB_SKIPPED", skipped_file());
-    if install::required() {
-        cargo.env("WEIR_LAB", "require");
-    }
-    let mut child = one_pipe(&cargo).stdout(Stdio::piped()).spawn().context("starting cargo")?;
-    for line in BufReader::new(child.stdout.take().context("pipe from cargo")?).split(b'\n') {
-        let line = line?;
-        let line = String::from_utf8_lossy(&line);
-        println!("{line}");
-        tally.add(&line);
-    }
-    let status = child.wait()?;
-    ensure!(status.success(), "{} ended with {status}", sh::words(&cargo));
+/// One executable with tests.
+struct Suite {
+    /// `weir-stream rtsp`.
+    name: String,
+    /// Whether it lies in `tests/`: those wait for real servers, and begin first.
+    integration: bool,
+    executable: PathBuf,
+    /// Where cargo would run it.
+    folder: PathBuf,
+}
+
+/// Builds the tests and runs some of them at a time: they wait more than they work. What one says is shown when it ends.
+fn tests(build: Command, tally: &mut Tally) -> Result<()> {
+    let mut suites = suites(build)?;
+    suites.sort_by_key(|suite| !suite.integration);
+    let workers = std::thread::available_parallelism()?.get() + 1;
+    let (suites, shared, failed) =
+        (Mutex::new(suites.into_iter()), Mutex::new(tally), Mutex::new(Vec::new()));
+    let work = || -> Result<()> {
+        loop {
+            let Some(suite) = locked(&suites).next() else { return Ok(()) };
+            let begin = Instant::now();
+            let out =
+                one_pipe(&suite.command()).output().with_context(|| format!("starting {}", suite.name))?;
+            let text = String::from_utf8_lossy(&out.stdout);
+            let mut tally = locked(&shared);
+            println!("\n--- {}: {:.1} s\n{}", suite.name, begin.elapsed().as_secs_f64(), text.trim());
+            text.lines().for_each(|line| tally.add(line));
+            if !out.status.success() {
+                locked(&failed).push(format!("{} ({})", suite.name, out.status));
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })?;
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    ensure!(failed.is_empty(), "{}", failed.join(", "));
     Ok(())
+}
+
+/// What the threads share stays whole whoever panics.
+fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Builds and lists the executables, from cargo's messages.
+fn suites(mut build: Command) -> Result<Vec<Suite>> {
+    let out = build.stderr(Stdio::inherit()).output().context("starting cargo")?;
+    ensure!(out.status.success(), "{} ended with {}", sh::words(&build), out.status);
+    let mut suites = Vec::new();
+    for line in String::from_utf8_lossy(&out.stdout).lines() {
+        let message: Value = serde_json::from_str(line).context("a message of cargo")?;
+        let text = |pointer: &str| message.pointer(pointer).and_then(Value::as_str);
+        let (Some(executable), Some(manifest), Some(target), Some(true)) = (
+            text("/executable"),
+            text("/manifest_path").map(Path::new),
+            text("/target/name"),
+            message.pointer("/profile/test").and_then(Value::as_bool),
+        ) else {
+            continue;
+        };
+        let folder = manifest.parent().context("a manifest without a folder")?.to_owned();
+        let integration = text("/target/kind/0") == Some("test");
+        let place = folder.strip_prefix(sh::root()).unwrap_or(&folder).display().to_string();
+        suites.push(Suite {
+            name: format!("{place} {target}"),
+            integration,
+            executable: executable.into(),
+            folder,
+        });
+    }
+    Ok(suites)
+}
+
+impl Suite {
+    /// One that hangs is ended, and fails.
+    fn command(&self) -> Command {
+        let mut command = sh::program("timeout");
+        command.args(["--kill-after=10", TIMEOUT]).arg(&self.executable).current_dir(&self.folder);
+        lab(&mut command);
+        command
+    }
+}
+
+fn doctests(mut cargo: Command, tally: &mut Tally) -> Result<()> {
+    lab(&mut cargo);
+    let out = one_pipe(&cargo).output().context("starting cargo")?;
+    let text = String::from_utf8_lossy(&out.stdout);
+    println!("{}", text.trim());
+    text.lines().for_each(|line| tally.add(line));
+    ensure!(out.status.success(), "{} ended with {}", sh::words(&cargo), out.status);
+    Ok(())
+}
+
+/// Tells the lab whether a server that cannot run is a failure, and where to note what was skipped.
+fn lab(command: &mut Command) {
+    command.env("WEIR_LAB_SKIPPED", skipped_file());
+    if install::required() {
+        command.env("WEIR_LAB", "require");
+    }
 }
 
 /// Asks for known holes in what we use. Their list comes from the network, and a machine without it has not looked.
@@ -128,19 +227,22 @@ fn skipped_file() -> PathBuf {
 fn one_pipe(command: &Command) -> Command {
     let mut shell = sh::program("sh");
     shell.args(["-c", "exec \"$@\" 2>&1", "sh"]).arg(command.get_program()).args(command.get_args());
+    if let Some(folder) = command.get_current_dir() {
+        shell.current_dir(folder);
+    }
     shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     shell
 }
 
 impl Tally {
-    /// Understands the closing lines of cargo test and of nextest.
+    /// Understands the closing line of a test executable.
     fn add(&mut self, line: &str) {
         let before = |word: &str| {
             let words: Vec<&str> = line.split([' ', ',', ';']).filter(|word| !word.is_empty()).collect();
             let found = words.iter().position(|candidate| *candidate == word)?;
             words.get(found.checked_sub(1)?)?.parse::<u32>().ok()
         };
-        if line.starts_with("test result:") || line.trim_start().starts_with("Summary [") {
+        if line.starts_with("test result:") {
             self.passed += before("passed").unwrap_or_default();
             self.failed += before("failed").unwrap_or_default();
         }
@@ -152,13 +254,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_test_runners_are_added_up() {
+    fn closing_lines_are_added_up() {
         let mut tally = Tally::default();
         tally.add(
             "test result: ok. 9 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 6.20s",
         );
-        tally.add("     Summary [   1.234s] 12 tests run: 11 passed, 1 failed, 3 skipped");
         tally.add("test hosts::ok ... ok");
-        assert_eq!((tally.passed, tally.failed), (20, 2));
+        assert_eq!((tally.passed, tally.failed), (9, 1));
     }
 }
