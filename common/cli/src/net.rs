@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use weir_probe::{Addresses, Family, NetOptions, Probe};
+use weir_probe::{Addresses, ConnectTo, Family, NetOptions, Probe};
 
 use crate::Common;
 
@@ -23,6 +23,11 @@ pub struct NetArgs {
     #[arg(long, value_name = "first|any|all|N", default_value_t)]
     pub addresses: Addresses,
 
+    /// Look for the host of the URL at this address, whatever its name says: one server behind a balancer, with the name that it is
+    /// asked for by its clients.
+    #[arg(long, value_name = "ADDRESS[:PORT]")]
+    connect_to: Option<ConnectTo>,
+
     /// Certificates in PEM to trust instead of the system's.
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
@@ -37,6 +42,7 @@ impl NetArgs {
             _ => Family::Any,
         };
         let transcript = common.wants_transcript();
-        Probe::new(common.timeout, NetOptions { family, ca_file: self.ca_file.clone(), transcript })
+        let (ca_file, connect_to) = (self.ca_file.clone(), self.connect_to);
+        Probe::new(common.timeout, NetOptions { family, ca_file, transcript, connect_to })
     }
 }

@@ -61,5 +61,5 @@ pub use {
     addresses::{Addresses, every_address},
     connect::Conn,
     pace::Pace,
-    run::{Family, NetOptions, Probe, block_on, together},
+    run::{ConnectTo, Family, NetOptions, Probe, block_on, together},
 };

@@ -32,6 +32,10 @@ impl Probe {
     /// # Errors
     /// E-DNS-NXDOMAIN, E-DNS-NO-ADDRESS, E-DNS-FAILED or E-DNS-TIMEOUT.
     pub async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Problem> {
+        if let Some(address) = self.instead(host, port) {
+            self.note(&format!("{host}:{port} is looked for at {address}"));
+            return Ok(vec![address]);
+        }
         let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
         if let Ok(ip) = bare.parse::<IpAddr>() {
             return match (self.options.family, ip) {
@@ -59,6 +63,14 @@ impl Probe {
             Ok(addresses)
         })
         .await
+    }
+
+    /// Where `--connect-to` puts the target; hosts that a redirect or playlist names stay where they are.
+    pub(crate) fn instead(&self, host: &str, port: u16) -> Option<SocketAddr> {
+        let to = self.options.connect_to?;
+        let (target, first) = self.shared.target.get_or_init(|| (host.to_owned(), port));
+        let port = if port == *first { to.port.unwrap_or(port) } else { port };
+        target.eq_ignore_ascii_case(host).then(|| SocketAddr::new(to.ip, port))
     }
 
     fn resolver(&self) -> Result<&Resolver, Problem> {
@@ -122,6 +134,21 @@ fn problem(host: &str, error: &NetError) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_target_is_where_it_was_put_and_other_hosts_stay() {
+        let connect_to = Some("192.0.2.7:8080".parse().expect("an address"));
+        let probe =
+            Probe::new(Duration::from_secs(1), crate::NetOptions { connect_to, ..Default::default() });
+        let at = |host, port| probe.instead(host, port).map(|address| address.to_string());
+        assert_eq!(at("live.example", 80).as_deref(), Some("192.0.2.7:8080"));
+        assert_eq!(at("Live.example", 443).as_deref(), Some("192.0.2.7:443"));
+        assert_eq!(at("192.0.2.9", 80), None);
+        let none = Probe::new(Duration::from_secs(1), crate::NetOptions::default());
+        assert_eq!(none.instead("live.example", 80), None);
+        assert!("live.example".parse::<crate::ConnectTo>().is_err());
+        assert_eq!("[2001:db8::7]".parse::<crate::ConnectTo>().map(|to| to.port), Ok(None));
+    }
 
     #[test]
     fn the_hosts_file_answers_for_its_names() {

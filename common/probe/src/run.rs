@@ -2,8 +2,10 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 #[cfg(feature = "http")]
@@ -36,6 +38,30 @@ pub struct NetOptions {
     pub ca_file: Option<PathBuf>,
     /// Whether to record a transcript.
     pub transcript: bool,
+    /// Where the first host that is asked for shall be, whatever its name or address says.
+    pub connect_to: Option<ConnectTo>,
+}
+
+/// An address, and a port if that is another one too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectTo {
+    /// The address.
+    pub ip: IpAddr,
+    /// The port instead of the target's.
+    pub port: Option<u16>,
+}
+
+impl FromStr for ConnectTo {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(address) = text.parse::<SocketAddr>() {
+            return Ok(Self { ip: address.ip(), port: Some(address.port()) });
+        }
+        let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+        let ip = bare.parse().map_err(|_| "use 192.0.2.7, 192.0.2.7:8080, [2001:db8::7]:80".to_owned())?;
+        Ok(Self { ip, port: None })
+    }
 }
 
 /// What one run may use, and what it leaves behind. [`fork`](Self::fork) gives a second one that shares the deadline, the
@@ -56,6 +82,8 @@ pub struct Probe {
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     pub(crate) resolver: OnceCell<Resolver>,
+    /// The first host and port that were asked for: those of the target.
+    pub(crate) target: OnceCell<(String, u16)>,
     pub(crate) tls: OnceCell<Arc<rustls::ClientConfig>>,
 }
 

@@ -13,10 +13,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, LOCATION, RANGE, WWW_AUTHENTICATE};
+use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HOST, HeaderMap, LOCATION, RANGE, WWW_AUTHENTICATE};
 use reqwest::{Client, Response};
 use rustls::client::Resumption;
-use url::{Origin, Url};
+use url::{Origin, Position, Url};
 use weir_contract::{Problem, fault};
 use weir_wire::auth::{Authenticator, Credentials};
 
@@ -218,7 +218,10 @@ impl Http {
         url: &Url,
         get: Get<'_>,
     ) -> Result<Step, Problem> {
-        let mut request = client.get(url.clone());
+        let mut request = match moved(probe, url) {
+            Some(there) => client.get(there).header(HOST, &url[Position::BeforeHost..Position::AfterPort]),
+            None => client.get(url.clone()),
+        };
         if !get.compressed {
             request = request.header(ACCEPT_ENCODING, "identity");
         }
@@ -227,7 +230,7 @@ impl Http {
             request = request.header(RANGE, format!("bytes={first}-{last}"));
         }
         if let (Some(_), Some(auth)) = (self.credentials(url), self.auth.borrow_mut().as_mut()) {
-            let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
+            let target = &url[Position::BeforePath..Position::AfterQuery];
             let value = auth.authorization("GET", target, &crate::run::nonce());
             request = request.header(AUTHORIZATION, value);
         }
@@ -294,6 +297,18 @@ impl Http {
             .map_err(|error| Problem::new(&fault::INTERNAL, format!("the HTTP client: {error}")))?;
         Ok(cell.get_or_init(|| client))
     }
+}
+
+/// The URL of the place where the target shall be, when no name can lead there: reqwest resolves names alone, and keeps the port.
+fn moved(probe: &Probe, url: &Url) -> Option<Url> {
+    let port = url.port_or_known_default()?;
+    let at = probe.instead(url.host_str()?, port)?;
+    if url.domain().is_some() && at.port() == port {
+        return None;
+    }
+    let mut there = url.clone();
+    there.set_ip_host(at.ip()).and_then(|()| there.set_port(Some(at.port()))).ok()?;
+    Some(there)
 }
 
 fn check_header(probe: &Probe, response: &Response) -> Result<(), Problem> {
