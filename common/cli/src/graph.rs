@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use weir_contract::{Problem, Sample};
+use weir_contract::{Problem, Sample, fault};
 use weir_munin::{Link, Request, Section, config, values};
 
 use crate::options::{Credentials, seconds};
@@ -87,6 +87,15 @@ pub trait Graphs: Sized {
     /// The problem goes to standard error as a comment, for the node's log.
     fn measure(&self, samples: &mut Vec<Sample>) -> Result<(), Problem>;
 
+    /// Gathers between fetches, for as long as somebody fetches: what `PLUGIN acquire` runs, which only the plugin itself
+    /// starts.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    fn acquire(&self) -> Result<(), Problem> {
+        Err(Problem::new(&fault::USAGE, "this plugin gathers nothing between fetches"))
+    }
+
     /// Whether the plugin would be of use on this host, or why not.
     ///
     /// # Errors
@@ -117,6 +126,10 @@ pub fn run_graph<G: Graphs>(binary: &'static str) -> ExitCode {
         _ => {}
     }
     let env = Env::read();
+    if argument.as_deref() == Some("acquire") {
+        let acquired = G::new(&link, &env).and_then(|plugin| Ok(plugin.acquire()?));
+        return acquired.map_or_else(|error| complain(&format!("{error:#}")), |()| ExitCode::SUCCESS);
+    }
     let request = match Request::parse(argument.as_deref()) {
         Ok(request) => request,
         Err(error) => return complain(&error),

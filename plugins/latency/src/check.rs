@@ -12,6 +12,7 @@ use weir_probe::{Addresses, Probe, block_on, together};
 
 use crate::baseline::{Baseline, STEP_RUNS};
 use crate::fields::{FASTEST, FIELDS, JITTER, LOSS, MEDIAN, P10, P90, SLOWEST};
+use crate::gather::{self, Sample};
 use crate::series::Series;
 use crate::way::Way;
 
@@ -40,6 +41,10 @@ pub struct Args {
     /// Seconds between two probes; all but the last must fit into the timeout.
     #[arg(long, value_name = "SECONDS", default_value = "0.2", value_parser = weir_cli::seconds)]
     interval: Duration,
+
+    /// Spread the probes evenly over so many seconds of the run, in place of --interval.
+    #[arg(long, value_name = "SECONDS", value_parser = weir_cli::seconds, conflicts_with = "interval")]
+    spread: Option<Duration>,
 
     /// Seconds after which a probe counts as lost.
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = weir_cli::seconds)]
@@ -88,7 +93,21 @@ impl Args {
     }
 
     fn schedule(&self) -> Schedule {
-        Schedule { count: usize::from(self.count), interval: self.interval, patience: self.patience }
+        Schedule { count: usize::from(self.count), interval: self.interval(), patience: self.patience }
+    }
+
+    fn interval(&self) -> Duration {
+        self.spread.map_or(self.interval, |spread| spread / u32::from(self.count))
+    }
+
+    /// How many probes make a series.
+    pub(crate) fn count(&self) -> u16 {
+        self.count
+    }
+
+    /// How long a probe is waited for.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
     }
 }
 
@@ -117,12 +136,12 @@ impl Check for LatencyCheck {
     }
 
     fn run(args: &Args, common: &Common) -> Outcome {
-        let spread = args.interval * u32::from(args.count - 1) + args.patience;
+        let spread = args.interval() * u32::from(args.count - 1) + args.patience;
         if spread > common.timeout {
             let text = format!(
                 "{} probes every {:.2} s and {:.2} s of patience do not fit into the timeout of {:.1} s",
                 args.count,
-                args.interval.as_secs_f64(),
+                args.interval().as_secs_f64(),
                 args.patience.as_secs_f64(),
                 common.timeout.as_secs_f64()
             );
@@ -135,6 +154,33 @@ impl Check for LatencyCheck {
             Err(problem) => outcome.findings.push(problem.into()),
         }
         probe.finish(&mut outcome);
+        outcome
+    }
+}
+
+impl LatencyCheck {
+    /// One probe to every target, within `limit`; a target that cannot be reached has lost it, one without an address has none.
+    pub(crate) fn sample(args: &Args, common: &Common, limit: Duration, at: u64) -> Vec<Sample> {
+        let single = Args { count: 1, spread: None, ..args.clone() };
+        let probe = args.net.probe(common).fork_within(limit);
+        let seen = block_on(measure(&probe, &single, &mut Outcome::default())).unwrap_or_default();
+        let sample = |Seen { host, address, result }: Seen| {
+            let (way, series) =
+                result.unwrap_or_else(|_| (args.probe.to_string(), Series { rtts: vec![None] }));
+            Sample { at, host, address, rtt: series.rtts.first().copied().flatten(), way }
+        };
+        seen.into_iter().map(sample).collect()
+    }
+
+    /// The outcome of what was gathered. Runs before are those of the check, and are left alone.
+    pub(crate) fn of_samples(args: &Args, samples: &[Sample]) -> Outcome {
+        let each = !matches!(args.net.addresses, Addresses::First | Addresses::Any);
+        let seen: Vec<Seen> = gather::series(samples, each)
+            .into_iter()
+            .map(|(host, address, way, series)| Seen { host, address, result: Ok((way, series)) })
+            .collect();
+        let mut outcome = Outcome::new(Self::SERVICE, args.hosts.join(", "));
+        judge(&mut outcome, &seen, &Args { step: 0.0, steady_loss: 0, ..args.clone() });
         outcome
     }
 }

@@ -1,18 +1,22 @@
 //! `latency_`: the series, drawn by Munin.
 
-use anyhow::{Context, Result};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
 use weir_cli::{Check, Common, Env, Graphs, parse_options};
-use weir_contract::{Field, Problem, Sample};
+use weir_contract::{Field, Problem, Sample, fault};
 use weir_munin::{Link, Row, Section};
 
 use crate::check::{Args, LatencyCheck};
 use crate::fields::{FASTEST, JITTER, JITTER_GRAPH, LOSS, LOSS_GRAPH, MEDIAN, P10, P90, RTT_GRAPH, SLOWEST};
+use crate::gather::Gathering;
 
 /// `latency_HOST`
 #[derive(Debug)]
 pub struct LatencyGraphs {
     service: String,
     options: (Args, Common),
+    gathering: Option<Gathering>,
 }
 
 impl Graphs for LatencyGraphs {
@@ -24,6 +28,9 @@ Link:
 Environment (plugin-conf.d):
   env.options      options of check_latency, such as: -H 198.51.100.1 -H 203.0.113.3 --probe icmp -n 20 -w 0.05
   env.timeout      seconds for all of it, 10 by default
+  env.spread       spread the -n probes over so many seconds, best Munin's interval of 300: a process of its own, which
+                   this plugin starts and which ends when nobody fetches any more, sends them; without it they are
+                   sent during the fetch
 
 With one target the graph shows the spread of its round trips; with several, their medians. Warning and critical ranges among
 the options become Munin's.";
@@ -39,7 +46,8 @@ the options become Munin's.";
             words.extend(["-H".to_owned(), host]);
         }
         let options = parse_options::<LatencyCheck>(&words).context("env.options")?;
-        Ok(Self { service: link.service.clone(), options })
+        let gathering = env.get("spread").map(|text| gathering(text, &options.0, &words.join(" "), env));
+        Ok(Self { service: link.service.clone(), options, gathering: gathering.transpose()? })
     }
 
     fn sections(&self) -> Vec<Section> {
@@ -73,8 +81,16 @@ the options become Munin's.";
 
     fn measure(&self, samples: &mut Vec<Sample>) -> Result<(), Problem> {
         let (args, common) = &self.options;
+        let going = self.gathering.as_ref().map_or(Ok(()), |gathering| gathering.keep_going(&self.service));
+        let gathered = self.gathering.as_ref().map(Gathering::gathered).unwrap_or_default();
+        if !gathered.is_empty() {
+            samples.extend(LatencyCheck::of_samples(args, &gathered).samples);
+            return going;
+        }
+        // Nothing has been gathered yet: a short series is better than none.
         let outcome = LatencyCheck::run(args, common);
         samples.extend(outcome.samples);
+        going?;
         // What keeps everything from being measured is for the node's log.
         match outcome.findings.into_iter().find(|f| f.state == weir_contract::State::Unknown) {
             Some(finding) => Err(Problem::new(finding.fault, finding.text)),
@@ -82,9 +98,39 @@ the options become Munin's.";
         }
     }
 
+    fn acquire(&self) -> Result<(), Problem> {
+        let Some(gathering) = &self.gathering else {
+            return Err(Problem::new(
+                &fault::USAGE,
+                "env.spread is missing: probes are sent during the fetch",
+            ));
+        };
+        let (args, common) = &self.options;
+        gathering.run(|at| LatencyCheck::sample(args, common, gathering.every, at))
+    }
+
     fn autoconf(_env: &Env) -> Result<(), String> {
         Err("name the targets: link latency_HOST".to_owned())
     }
+}
+
+/// What `env.spread` asks for.
+fn gathering(text: &str, args: &Args, options: &str, env: &Env) -> Result<Gathering> {
+    let spread = weir_cli::seconds(text)
+        .map_err(anyhow::Error::msg)
+        .with_context(|| format!("env.spread is `{text}`"))?;
+    let folder = env.get("MUNIN_PLUGSTATE").map(PathBuf::from);
+    let gathering = Gathering::new(spread, args.count(), options, folder)
+        .context("env.spread needs a folder for its probes")?;
+    if gathering.every < args.patience() {
+        bail!(
+            "env.spread is `{text}`: {} probes in that time leave {:.2} s for each, less than their --patience of {:.2} s",
+            args.count(),
+            gathering.every.as_secs_f64(),
+            args.patience().as_secs_f64()
+        );
+    }
+    Ok(gathering)
 }
 
 #[cfg(test)]

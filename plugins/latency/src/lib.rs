@@ -5,6 +5,7 @@
 mod baseline;
 mod check;
 mod fields;
+mod gather;
 mod graph;
 mod series;
 mod way;

@@ -228,3 +228,73 @@ fn the_graph_draws_the_same_numbers() -> Result<()> {
     expect(&run("")?, 0, &["median.value U", "loss.value 100"]);
     Ok(())
 }
+
+/// The processes that gather for a link.
+fn gatherers(link: &str) -> Vec<i32> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let wanted = format!("{link}\0acquire\0");
+    numbers
+        .filter(|pid: &i32| {
+            std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line == wanted)
+        })
+        .collect()
+}
+
+/// A real node: its plugin runs have a moment, the probes come from a process between them.
+#[test]
+fn probes_are_spread_over_the_time_between_fetches() -> Result<()> {
+    let Some(path) = Path::for_test(&["munin"])? else { return Ok(()) };
+    path.sysctl("net.ipv4.ping_group_range=0 2147483647")?;
+    // A name that no other test has, so that its process can be found.
+    let link = format!("latency_far{}", std::process::id());
+    let config =
+        format!("[latency_*]\nenv.options -H {FAR} -n 10 --interval 0.5 --patience 0.15\nenv.spread 2\n");
+    let node = path.near.lab().munin().plugin(&link, &weir_lab::bin("latency_")?).config(&config).start()?;
+    let (second, minute) = (std::time::Duration::from_secs(1), std::time::Duration::from_secs(60));
+    let until = |what: &str, wanted: &[&str]| {
+        let seen = || node.fetch(&link).is_ok_and(|text| wanted.iter().all(|word| text.contains(word)));
+        weir_lab::wait_until(what, minute, seen)
+    };
+    // Nothing has been gathered yet: the first run probes by itself, which takes 4.5 s here.
+    assert!(node.fetch(&link)?.contains("median.value 2"), "{}", node.log());
+    let first = gatherers(&link);
+    assert_eq!(first.len(), 1, "one process gathers: {}", node.log());
+    weir_lab::wait_until("a run that needs no time of its own", minute, || {
+        let began = std::time::Instant::now();
+        node.fetch(&link).is_ok_and(|text| text.contains("median.value 2")) && began.elapsed() < second * 2
+    })?;
+    assert!(node.dirty_config(&link)?.contains("p90.value 2"), "{}", node.log());
+    // What happens between fetches is seen.
+    path.wire.set(60.0, 0.0, 0.0)?;
+    until("the slower wire", &["median.value 12"])?;
+    path.wire.set(10.0, 0.0, 1.0)?;
+    until("total loss", &["loss.value 100", "median.value U"])?;
+    path.wire.set(10.0, 0.0, 0.0)?;
+    until("the wire as it was", &["loss.value 0", "median.value 2"])?;
+    assert_eq!(gatherers(&link), first, "still the same process");
+    // One that was killed is replaced by the next fetch.
+    let kill = format!("kill -KILL {}", first[0]);
+    let mut command = path.near.lab().command("sh");
+    command.args(["-c", &kill]);
+    expect(&path.near.lab().run(command)?, 0, &[]);
+    weir_lab::wait_until("its end", minute, || gatherers(&link).is_empty())?;
+    node.fetch(&link)?;
+    assert_eq!(gatherers(&link).len(), 1, "{}", node.log());
+    // Nobody asks any more.
+    weir_lab::wait_until("the end of the process that nobody needs", minute, || gatherers(&link).is_empty())
+}
+
+#[test]
+fn probes_fill_the_time_that_they_are_given() -> Result<()> {
+    let Some(path) = Path::for_test(&[])? else { return Ok(()) };
+    let options =
+        ["-H", FAR, "-n", "10", "--spread", "2", "--patience", "0.5", "--state-dir", "/nonexistent"];
+    let seen = path.near.lab().check("check_latency", &options)?;
+    expect(&seen, 0, &["10 of 10"]);
+    let took = seen.took.as_secs_f64();
+    assert!((1.8..8.0).contains(&took), "nine intervals of 0.2 s: {took}");
+    let seen = path.near.lab().check("check_latency", &["-H", FAR, "--spread", "50"])?;
+    expect(&seen, 3, &["10 probes every 5.00 s", "do not fit into the timeout of 10.0 s"]);
+    Ok(())
+}
