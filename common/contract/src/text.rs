@@ -67,6 +67,8 @@ pub fn redact(text: &str) -> Cow<'_, str> {
             .unwrap_or(after.len());
         let authority = after[..word].find(['/', '?', '#']).unwrap_or(word);
         match after[..authority].rfind('@').or_else(|| stray_at(&after[..word])) {
+            // Nothing is no secret, nor is the sender of a multicast group (`udp://192.0.2.1@232.1.1.1:1234`).
+            Some(at) if at == 0 || is_address(&after[..at]) => rest = after,
             Some(at) => {
                 out.push_str("***");
                 rest = &after[at..];
@@ -76,6 +78,10 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     }
     out.push_str(rest);
     Cow::Owned(redact_query(&out))
+}
+
+fn is_address(text: &str) -> bool {
+    text.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok()
 }
 
 /// The place of an `@` that ends credentials although a `/` stands before it: `user:pa/ss@host/`.
@@ -138,6 +144,11 @@ mod tests {
             ("http://host:8000/a@b", "http://host:8000/a@b"),
             ("http://[2001:db8::1]:8000/a@b", "http://[2001:db8::1]:8000/a@b"),
             ("http://h/?a=1", "http://h/?a=1"),
+            ("udp://@239.1.2.3:1234", "udp://@239.1.2.3:1234"),
+            (
+                "udp://192.0.2.1@232.1.2.3:1 rtp://[2001:db8::1]@[ff35::1]:2",
+                "udp://192.0.2.1@232.1.2.3:1 rtp://[2001:db8::1]@[ff35::1]:2",
+            ),
             ("srt://h:9000?streamid=a&passphrase=p%20q", "srt://h:9000?streamid=a&passphrase=***"),
             ("http://h/?token=abc: no answer", "http://h/?token=***: no answer"),
             ("mail a@b", "mail a@b"),

@@ -16,6 +16,7 @@ use crate::mms::Mms;
 use crate::playlist::{PlaylistCheck, is_playlist};
 use crate::pnm::Pnm;
 use crate::rtmp::Rtmp;
+use crate::rtp::Rtp;
 use crate::rtsp::Rtsp;
 use crate::srt::Srt;
 
@@ -26,7 +27,7 @@ const FILE_MAX: usize = 1 << 20;
 
 /// The schemes that checks here speak.
 const SCHEMES: &[&str] =
-    &["rtsp", "rtsps", "http", "https", "mms", "mmst", "mmsh", "srt", "rtmp", "rtmps", "pnm", "pna"];
+    &["rtsp", "rtsps", "http", "https", "mms", "mmst", "mmsh", "srt", "rtmp", "rtmps", "pnm", "pna", "rtp", "udp"];
 
 /// One channel of the platform.
 #[derive(Debug)]
@@ -76,6 +77,7 @@ fn reader(scheme: &str, url: &str) -> Option<Reader> {
         "rtmp" | "rtmps" => by::<Rtmp>,
         "pnm" | "pna" => by::<Pnm>,
         "srt" => by::<Srt>,
+        "rtp" | "udp" => by::<Rtp>,
         "http" | "https" if ends_in(url, "m3u8") => by::<Hls>,
         "http" | "https" if ends_in(url, "mpd") => by::<Dash>,
         "http" | "https" if is_playlist(url) => by::<PlaylistCheck>,

@@ -31,7 +31,7 @@ pub static SPEED: Field = Field::gauge(
     "speed",
     Unit::Percent,
     "speed",
-    "Media time that came after the server's buffer, in percent of the time that it took to come (live Windows Media and RealNetworks only).",
+    "Media time that came after the server's buffer, in percent of the time that it took to come (live Windows Media, RealNetworks and RTMP only).",
 )
 .unbounded();
 /// The share of packets that were lost.
@@ -62,6 +62,53 @@ pub static JITTER: Field =
         .millis();
 /// The tracks that sent media.
 pub static TRACKS: Field = Field::gauge("tracks", Unit::None, "tracks", "Tracks that sent media.");
+/// Transport packets missing or repeated.
+pub static CONTINUITY: Field = Field::gauge(
+    "continuity",
+    Unit::None,
+    "continuity errors",
+    "Transport packets that do not carry the next continuity counter (TR 101 290, 1.4).",
+);
+/// The longest time without PAT.
+pub static PAT: Field = Field::gauge(
+    "pat",
+    Unit::Seconds,
+    "PAT interval",
+    "The longest time without program association table (TR 101 290, 1.3).",
+)
+.millis();
+/// The longest time without PMT.
+pub static PMT: Field = Field::gauge(
+    "pmt",
+    Unit::Seconds,
+    "PMT interval",
+    "The longest time without program map table, the worst program (TR 101 290, 1.5).",
+)
+.millis();
+/// The longest time without clock.
+pub static PCR: Field = Field::gauge(
+    "pcr",
+    Unit::Seconds,
+    "PCR interval",
+    "The longest interval of a program clock, the worst program (TR 101 290, 2.3).",
+)
+.millis();
+/// The longest time without presentation time.
+pub static PTS: Field = Field::gauge(
+    "pts",
+    Unit::Seconds,
+    "PTS interval",
+    "The longest interval of presentation times, the worst picture or sound (TR 101 290, 2.5).",
+)
+.millis();
+/// The share of stuffing.
+pub static NULLS: Field =
+    Field::gauge("nulls", Unit::Percent, "stuffing", "Stuffing packets, of all transport packets.")
+        .up_to(100.0);
+/// The share of scrambled packets.
+pub static SCRAMBLED: Field =
+    Field::gauge("scrambled", Unit::Percent, "scrambled", "Scrambled packets, of all transport packets.")
+        .up_to(100.0);
 /// How far behind a live playlist is.
 pub static LAG: Field = Field::gauge(
     "lag",
@@ -146,7 +193,7 @@ pub static SPEED_GRAPH: Graph = Graph {
     title: "speed",
     vlabel: "percent of real time",
     category: CATEGORY,
-    info: "How fast the stream's own clock runs: below 100 players stop to buffer (Windows Media and RealNetworks only).",
+    info: "How fast the stream's own clock runs: below 100 players stop to buffer (Windows Media, RealNetworks and RTMP only).",
     fields: &[&SPEED],
 };
 /// How far behind live.
@@ -157,4 +204,31 @@ pub static LAG_GRAPH: Graph = Graph {
     category: CATEGORY,
     info: "How far the live edge is behind, and how far variants are apart (HLS and DASH only).",
     fields: &[&LAG, &SKEW],
+};
+/// Transport streams: how often what must come comes.
+pub static TS_INTERVAL_GRAPH: Graph = Graph {
+    id: "ts_interval",
+    title: "intervals of the transport stream",
+    vlabel: "milliseconds",
+    category: CATEGORY,
+    info: "The longest times without tables, clocks and presentation times (MPEG-TS by UDP and RTP only).",
+    fields: &[&PAT, &PMT, &PCR, &PTS],
+};
+/// Transport streams: errors.
+pub static TS_ERRORS_GRAPH: Graph = Graph {
+    id: "ts_errors",
+    title: "errors of the transport stream",
+    vlabel: "packets",
+    category: CATEGORY,
+    info: "Packets that do not carry the next continuity counter (MPEG-TS by UDP and RTP only).",
+    fields: &[&CONTINUITY],
+};
+/// Transport streams: what fills them.
+pub static TS_SHARE_GRAPH: Graph = Graph {
+    id: "ts_share",
+    title: "stuffing and scrambling",
+    vlabel: "percent",
+    category: CATEGORY,
+    info: "Stuffing and scrambled packets among all packets (MPEG-TS by UDP and RTP only).",
+    fields: &[&NULLS, &SCRAMBLED],
 };

@@ -12,6 +12,7 @@ pub mod mms;
 pub mod playlist;
 pub mod pnm;
 pub mod rtmp;
+pub mod rtp;
 pub mod rtsp;
 pub mod srt;
 pub mod target;

@@ -39,10 +39,13 @@ catalogue! {
         "look at the sender, and at the firewalls between it and this host"
 
     // What comes.
+    UDP_LOSS "E-UDP-LOSS" Media Warning
+        "Packets of the stream were lost between its sender and this host."
+        "compare with a receiver nearer to the sender: a switch or link on the way drops or polices the stream"
     RTP_FORMAT "E-RTP-FORMAT" Media Critical
         "What arrives is not of the form that the URL names."
         "use udp:// for MPEG-TS without RTP, and mend the sender when it must be RTP"
-    RTP_TYPE "E-RTP-TYPE" Media Warning
+    RTP_TYPE "E-RTP-TYPE" Media Critical
         "The RTP payload type is not the expected one."
         "compare the sender's payload type with the session description"
     RTP_SENDERS "E-RTP-SENDERS" Media Warning
@@ -57,8 +60,8 @@ catalogue! {
         "The program association table is missing or broken (1.3): no receiver can begin."
         "look at the multiplexer"
     TS_CONTINUITY "E-TS-CONTINUITY" Media Warning
-        "Packets are missing or repeated (1.4) and RTP lost none here: they were lost before they were sent."
-        "look at what feeds the sender: contribution, satellite, encoder"
+        "Transport packets are missing or repeated (1.4)."
+        "if RTP lost none, look at what feeds the sender; without RTP it may be the network as well"
     TS_PMT "E-TS-PMT" Media Critical
         "A program's map table is missing or broken (1.5)."
         "look at the multiplexer"

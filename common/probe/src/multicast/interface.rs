@@ -8,7 +8,7 @@ use nix::net::if_::{InterfaceFlags, if_nametoindex};
 use nix::sys::socket::SockaddrStorage;
 use weir_contract::{Problem, fault};
 
-use super::unspecified;
+use super::{kernel, unspecified};
 
 /// An interface with its addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,13 +87,14 @@ impl Interface {
         let local = local.map_err(|error| {
             Problem::new(&fault::MCAST_JOIN, format!("no route tells where to join {}: {error}", group.ip()))
         })?;
-        let all = Self::all()?;
-        let own = all.into_iter().find(|interface| interface.addresses.contains(&local.ip()));
+        let routed = local.ip().is_unspecified().then(|| kernel::routed(group.ip())).flatten();
+        let own = Self::all()?.into_iter().find(|interface| match &routed {
+            Some(name) => interface.name == *name,
+            None => interface.addresses.contains(&local.ip()),
+        });
         own.ok_or_else(|| {
-            Problem::new(
-                &fault::MCAST_JOIN,
-                format!("no interface has {}, by which {} is routed", local.ip(), group.ip()),
-            )
+            let text = format!("no route tells where to join {}", group.ip());
+            Problem::new(&fault::MCAST_JOIN, text)
         })
     }
 

@@ -93,6 +93,25 @@ fn listed(table: &str, index: u32, group: IpAddr) -> bool {
     }
 }
 
+/// The interface of the longest route to `group` in the main table: what a socket cannot be asked where the interface has no address
+/// that it would send from, as loopback for groups.
+pub(super) fn routed(group: IpAddr) -> Option<String> {
+    let IpAddr::V4(group) = group else { return None };
+    best_route(&table("route"), group.octets())
+}
+
+/// Columns of the table: interface, destination, gateway, flags, references, use, metric, mask; addresses as the machine holds them.
+fn best_route(table: &str, group: [u8; 4]) -> Option<String> {
+    let group = u32::from_ne_bytes(group);
+    let routes = table.lines().skip(1).filter_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let number = |at: usize| u32::from_str_radix(words.get(at)?, 16).ok();
+        let (destination, mask) = (number(1)?, number(7)?);
+        (group & mask == destination).then(|| (mask.count_ones(), words[0].to_owned()))
+    });
+    routes.max_by_key(|(length, _)| *length).map(|(_, interface)| interface)
+}
+
 /// The version of IGMP or MLD that the interface speaks: an older querier or a setting may force one without sources.
 pub(super) fn version(interface: &Interface, group: IpAddr) -> Option<String> {
     if group.is_ipv6() {
@@ -134,6 +153,16 @@ mod tests {
         assert!(listed(igmp6, 1, "ff05::123".parse().unwrap()));
         assert!(!listed(igmp6, 4, "ff05::123".parse().unwrap()));
         assert!(!listed("", 4, "239.1.2.3".parse().unwrap()));
+    }
+
+    #[test]
+    fn the_longest_route_tells_the_interface() {
+        let table = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n\
+            eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n\
+            lo\t000000E0\t00000000\t0001\t0\t0\t0\t000000F0\t0\t0\t0\n";
+        assert_eq!(best_route(table, [239, 1, 2, 3]).as_deref(), Some("lo"));
+        assert_eq!(best_route(table, [192, 0, 2, 3]).as_deref(), Some("eth0"));
+        assert_eq!(best_route("", [239, 1, 2, 3]), None);
     }
 
     #[test]

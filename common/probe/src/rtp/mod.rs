@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use weir_contract::Problem;
 use weir_wire::rtp::{Reception, Statistics};
+use weir_wire::sdp::Format;
 use weir_wire::ts;
 
 use crate::Probe;
@@ -23,13 +24,13 @@ const RESERVE: Duration = Duration::from_millis(100);
 
 /// How to listen.
 #[derive(Clone, Copy, Debug)]
-pub struct Listen {
+pub struct Listen<'a> {
     /// How long after the first datagram.
     pub time: Duration,
     /// How long for the first datagram.
     pub patience: Duration,
-    /// Ticks a second of the RTP timestamps of a payload type, where a session description tells.
-    pub clock_rate: fn(u8) -> Option<u32>,
+    /// Ticks a second of the RTP timestamps of payload types, where a session description tells.
+    pub clock_rates: &'a [(u8, u32)],
 }
 
 /// What the datagrams are.
@@ -113,7 +114,7 @@ impl Seen {
 pub async fn listen(
     probe: &Probe,
     endpoint: &Endpoint,
-    options: Listen,
+    options: Listen<'_>,
     seen: &mut Seen,
 ) -> Result<(), Problem> {
     let listening = endpoint.listen()?;
@@ -167,7 +168,8 @@ pub async fn listen(
     Ok(())
 }
 
-/// Reception without a stream yet.
-fn reception(options: &Listen, payload_type: u8) -> Reception {
-    Reception::new((options.clock_rate)(payload_type))
+/// Reception without a packet yet.
+fn reception(options: &Listen<'_>, payload_type: u8) -> Reception {
+    let told = options.clock_rates.iter().find(|(own, _)| *own == payload_type).map(|(_, rate)| *rate);
+    Reception::new(told.or_else(|| Format::of_payload_type(payload_type).clock_rate))
 }

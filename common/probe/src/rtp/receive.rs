@@ -23,7 +23,7 @@ const SYNC_BYTE: u8 = 0x47;
 /// Takes datagrams and keeps the books.
 pub(super) struct Receiver<'a> {
     pub(super) seen: &'a mut Seen,
-    options: Listen,
+    options: Listen<'a>,
     source: Option<IpAddr>,
     /// The place of the leading sender among the senders.
     leader: usize,
@@ -34,7 +34,7 @@ pub(super) struct Receiver<'a> {
 }
 
 impl<'a> Receiver<'a> {
-    pub(super) fn new(endpoint: &Endpoint, options: Listen, seen: &'a mut Seen) -> Self {
+    pub(super) fn new(endpoint: &Endpoint, options: Listen<'a>, seen: &'a mut Seen) -> Self {
         let source = endpoint.source;
         Self { seen, options, source, leader: 0, reception: None, media_at: Duration::ZERO, ts: None }
     }
@@ -49,12 +49,20 @@ impl<'a> Receiver<'a> {
         seen.first_media.get_or_insert(at);
         seen.ttl = [seen.ttl, datagram.ttl].into_iter().flatten().min();
         seen.datagrams += 1;
-        if is_rtcp(datagram.bytes) && datagram.bytes[0] >> 6 == 2 {
-            return;
-        }
-        match Packet::parse(datagram.bytes) {
-            Ok(packet) if !datagram.cut => self.rtp(&packet, at),
-            _ => self.bare(datagram),
+        let bare = match seen.form {
+            Some(Form::Ts) => true,
+            Some(Form::Rtp | Form::RtpTs) => false,
+            // A stream that is cut anywhere may begin like RTP.
+            _ => !is_rtp_of_packets(datagram.bytes) && is_transport(datagram.bytes),
+        };
+        if bare {
+            self.bare(datagram);
+        } else if let (Ok(packet), false) = (Packet::parse(datagram.bytes), datagram.cut) {
+            if !is_rtcp(datagram.bytes) {
+                self.rtp(&packet, at);
+            }
+        } else {
+            self.garbage(at);
         }
     }
 
@@ -107,20 +115,20 @@ impl<'a> Receiver<'a> {
         }
     }
 
-    /// A datagram that is no RTP: transport packets, or anything.
+    /// A datagram of transport packets without RTP.
     fn bare(&mut self, datagram: &Datagram<'_>) {
         let seen = &mut *self.seen;
         seen.arrived(datagram.at);
-        if seen.form.is_none_or(|form| form == Form::Unknown) && is_transport(datagram.bytes) {
-            seen.form = Some(Form::Ts);
-        }
-        if seen.form == Some(Form::Ts) {
-            seen.bytes += datagram.bytes.len() as u64;
-            self.ts.get_or_insert_with(Analyzer::new).feed_at(datagram.bytes, datagram.at);
-        } else {
-            seen.form.get_or_insert(Form::Unknown);
-            seen.garbage += 1;
-        }
+        seen.form = Some(Form::Ts);
+        seen.bytes += datagram.bytes.len() as u64;
+        self.ts.get_or_insert_with(Analyzer::new).feed_at(datagram.bytes, datagram.at);
+    }
+
+    /// A datagram that is nothing known.
+    fn garbage(&mut self, at: Duration) {
+        self.seen.arrived(at);
+        self.seen.form.get_or_insert(Form::Unknown);
+        self.seen.garbage += 1;
     }
 
     /// Listening ends at `now`.
@@ -142,18 +150,23 @@ impl Seen {
     }
 }
 
+/// Whether the bytes are whole transport packets, as nearly everybody sends them.
+fn is_packets(bytes: &[u8]) -> bool {
+    let whole = |size: usize| {
+        bytes.len().is_multiple_of(size) && bytes.chunks_exact(size).all(|packet| packet[0] == SYNC_BYTE)
+    };
+    !bytes.is_empty() && PACKETS.into_iter().any(whole)
+}
+
+fn is_rtp_of_packets(bytes: &[u8]) -> bool {
+    Packet::parse(bytes).is_ok_and(|packet| is_packets(packet.payload))
+}
+
 /// Whether transport packets begin in these bytes. Some senders cut the stream into datagrams anywhere.
 fn is_transport(bytes: &[u8]) -> bool {
     let at = |place: usize| bytes.get(place) == Some(&SYNC_BYTE);
-    let distances = || PACKETS.into_iter();
-    // Whole packets, as nearly everybody sends them.
-    if at(0)
-        && distances()
-            .any(|size| bytes.len().is_multiple_of(size) && (0..bytes.len() / size).all(|n| at(n * size)))
-    {
-        return true;
-    }
-    distances().any(|size| (0..size.min(bytes.len())).any(|start| (0..4).all(|n| at(start + n * size))))
+    let follow = |size: usize| (0..size.min(bytes.len())).any(|start| (0..4).all(|n| at(start + n * size)));
+    is_packets(bytes) || PACKETS.into_iter().any(follow)
 }
 
 #[cfg(test)]
@@ -168,8 +181,8 @@ mod tests {
         }
     }
 
-    const OPTIONS: Listen =
-        Listen { time: Duration::ZERO, patience: Duration::ZERO, clock_rate: |_| Some(90_000) };
+    const OPTIONS: Listen<'_> =
+        Listen { time: Duration::ZERO, patience: Duration::ZERO, clock_rates: &[(96, 90_000)] };
 
     fn datagram(bytes: &[u8], from: &str, at: u64) -> (Vec<u8>, std::net::SocketAddr, Duration) {
         (bytes.to_vec(), from.parse().unwrap(), Duration::from_millis(at))
@@ -226,12 +239,15 @@ mod tests {
 
     #[test]
     fn a_stream_cut_into_datagrams_anywhere_is_one_stream() {
-        let stream = null_packets().repeat(8);
+        // 0x80 is how RTP begins, and 1472 is no multiple of 188.
+        let mut stream = vec![0x80; 100];
+        stream.extend(null_packets().repeat(8));
         let datagrams: Vec<_> =
             stream.chunks(1472).zip(0..).map(|(part, n)| datagram(part, "192.0.2.1:1", n)).collect();
         let seen = receive(None, &datagrams);
         assert_eq!((seen.form, seen.garbage), (Some(Form::Ts), 0));
         assert_eq!((seen.ts.as_ref().unwrap().packets, seen.ts.unwrap().sync_losses), (56, 0));
+        assert_eq!((seen.payload_type, seen.datagrams), (None, 8));
     }
 
     #[test]
