@@ -1,14 +1,14 @@
 //! RTSP as Windows Media servers speak it, from MS-RTSP: the ASF header in the description, ASF packets in RTP (`x-asf-pf`), on the
 //! RTSP connection. ffprobe referees it (`tests/mms_referee.rs` of the stream family).
 
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::{self, Write as _};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::Result;
 
 use crate::mmst::{Asf, is_picture_only, send_time};
+use crate::rtsp::{Requests, base64};
 use crate::{Lab, Served};
 
 /// Payload header: length (not offset) of a whole packet, no optional fields.
@@ -26,55 +26,33 @@ impl Lab {
     }
 }
 
-/// By coreutils: the lab has no crate for it, and is no place for a codec.
-fn base64(bytes: &[u8]) -> Result<String> {
-    let mut encoder = Command::new("base64");
-    let mut child = encoder.arg("-w0").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-    if let Some(mut input) = child.stdin.take() {
-        input.write_all(bytes)?;
-    }
-    Ok(String::from_utf8(child.wait_with_output()?.stdout)?)
-}
-
 fn serve(client: &mut TcpStream, file: &Asf, header: &str) -> io::Result<()> {
-    let mut lines = BufReader::new(client.try_clone()?).lines();
-    loop {
-        let (mut first, mut cseq, mut transport) = (String::new(), String::new(), String::new());
-        loop {
-            let Some(line) = lines.next().transpose()? else { return Ok(()) };
-            match line.split_once(": ") {
-                _ if line.is_empty() => break,
-                Some(("CSeq", value)) => value.clone_into(&mut cseq),
-                Some(("Transport", value)) => value.clone_into(&mut transport),
-                _ if first.is_empty() => first = line,
-                _ => {}
-            }
-        }
-        let (method, url) = first.split_once(' ').unwrap_or_default();
-        let url = url.split(' ').next().unwrap_or_default();
-        let mut answer = |status: &str, fields: &str, body: &str| {
-            let length = body.len();
-            write!(
-                client,
-                "RTSP/1.0 {status}\r\nCSeq: {cseq}\r\nServer: WMServer/9.1.1.3814\r\nSession: 12345;timeout=60\r\n{fields}\
-                 Content-Length: {length}\r\n\r\n{body}"
-            )
-        };
-        match method {
-            "OPTIONS" => answer("200 OK", "Public: DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER\r\n", "")?,
+    let mut requests = Requests::of(client)?;
+    let known = "Server: WMServer/9.1.1.3814\r\nSession: 12345;timeout=60\r\n";
+    while let Some(request) = requests.next()? {
+        let transport = request.field("Transport");
+        let (status, fields, body) = match request.method.as_str() {
+            "OPTIONS" => (
+                "200 OK",
+                "Public: DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER\r\n".to_owned(),
+                String::new(),
+            ),
             "DESCRIBE" => {
-                let fields = format!("Content-Type: application/sdp\r\nContent-Base: {url}/\r\n");
-                answer("200 OK", &fields, &description(header, file.packet_size))?;
+                let fields = format!("Content-Type: application/sdp\r\nContent-Base: {}/\r\n", request.url);
+                ("200 OK", fields, description(header, file.packet_size))
             }
-            "SETUP" if !transport.contains("TCP") => answer("461 Unsupported Transport", "", "")?,
-            "SETUP" => answer("200 OK", &format!("Transport: {transport}\r\n"), "")?,
-            "PLAY" => {
-                answer("200 OK", "", "")?;
-                return play(client, file);
+            "SETUP" if !transport.contains("TCP") => {
+                ("461 Unsupported Transport", String::new(), String::new())
             }
-            _ => answer("200 OK", "", "")?,
+            "SETUP" => ("200 OK", format!("Transport: {transport}\r\n"), String::new()),
+            _ => ("200 OK", String::new(), String::new()),
+        };
+        request.answer(client, status, &format!("{known}{fields}"), &body)?;
+        if request.method == "PLAY" {
+            return play(client, file);
         }
     }
+    Ok(())
 }
 
 fn description(header: &str, packet_size: usize) -> String {
