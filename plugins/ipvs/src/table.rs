@@ -3,7 +3,7 @@
 //! The rows come from `/proc/net/ip_vs`, which the kernel writes at one go; netlink adds what that text lacks. It costs a dump a
 //! service, so each reader says of which services it needs that.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -217,28 +217,26 @@ fn more(table: &mut Table, wish: Wish<'_>, deadline: Deadline) -> Result<(), Err
 
 /// Makes `rows`, which hold servers, out of the services that netlink tells; the keys of those whose servers the text did not show.
 fn join(rows: &mut Vec<Service>, services: impl Iterator<Item = Service>) -> HashSet<Key> {
-    let mut seen: HashMap<Key, Vec<Service>> = HashMap::new();
-    for row in rows.drain(..) {
-        seen.entry(row.key).or_default().push(row);
-    }
+    tidy(rows);
     let mut unseen = Vec::new();
-    for mut service in services {
-        match seen.remove(&service.key) {
-            Some(same) => {
-                service.dests = same.into_iter().flat_map(|row| row.dests).collect();
-                rows.push(service);
+    for service in services {
+        match rows.binary_search_by_key(&service.key, |row| row.key) {
+            Ok(at) => {
+                let dests = std::mem::take(&mut rows[at].dests);
+                rows[at] = Service { dests, ..service };
             }
-            None => unseen.push(service),
+            Err(_) => unseen.push(service),
         }
     }
-    // The text does not tell the family of a mark: without servers, or with tunnels only, it was guessed.
-    for service in &unseen {
-        if let Key::Fwmark { mark, ipv6 } = service.key {
-            seen.remove(&Key::Fwmark { mark, ipv6: !ipv6 });
+    let keys: HashSet<Key> = unseen.iter().map(|service| service.key).collect();
+    // The text does not tell the family of a mark: without servers, or with tunnels only, it was guessed. Another row that netlink
+    // does not know (it always tells flags) stays: one of the two dumps raced a writer.
+    rows.retain(|row| match row.key {
+        Key::Fwmark { mark, ipv6 } if row.sched_flags.is_none() => {
+            !keys.contains(&Key::Fwmark { mark, ipv6: !ipv6 })
         }
-    }
-    rows.extend(seen.into_values().flatten()); // one of the two dumps raced a writer
-    let keys = unseen.iter().map(|service| service.key).collect();
+        _ => true,
+    });
     rows.append(&mut unseen);
     keys
 }
@@ -308,12 +306,13 @@ mod tests {
     #[test]
     fn servers_of_the_text_are_joined_to_the_services_of_netlink() {
         let mark = |mark, ipv6| Service::new(Key::Fwmark { mark, ipv6 }, "rr");
+        let told = |service| Service { sched_flags: Some(0), ..service };
         // The text takes the marks 7 and 8 for IPv4, because they have no servers.
         let mut rows = vec![service(80, &["192.0.2.7:80"]), service(81, &[]), mark(7, false), mark(8, false)];
         let mut known = service(80, &[]);
         known.scheduler = "wlc".to_owned();
-        let told = [known, mark(7, true), mark(8, false), mark(8, true), service(82, &[])];
-        let unseen = join(&mut rows, told.into_iter());
+        let all = [known, mark(7, true), mark(8, false), mark(8, true), service(82, &[])];
+        let unseen = join(&mut rows, all.into_iter().map(told));
         tidy(&mut rows);
         let names: Vec<String> =
             rows.iter().map(|s| format!("{} {} {}", s.key, s.scheduler, s.dests.len())).collect();

@@ -11,6 +11,9 @@ use super::model::full_prefix;
 use super::{Dest, Forward, Key, MAX_LINE, MAX_ROWS, Persistence, Protocol, Service};
 use crate::text::excerpt;
 
+/// Room for so many servers at most is made before they come.
+const ROOM_MAX: usize = 64;
+
 /// A line that is not of the table.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("line {line} is not of the table ({why}): {text}")]
@@ -163,6 +166,9 @@ fn row(table: &mut Table, line: &str) -> Result<(), &'static str> {
                     _ => {}
                 }
             }
+            // Most services of a table have as many servers as their neighbour.
+            let room = table.services.last().map_or(0, |neighbour| neighbour.dests.len());
+            service.dests.reserve_exact(room.min(ROOM_MAX));
             table.services.push(service);
         }
     }
