@@ -386,3 +386,6 @@ fn details(seen: &Seen) -> Vec<String> {
     }
     lines
 }
+
+#[cfg(test)]
+mod tests;

@@ -106,8 +106,8 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Takes a message of sound or picture.
-    pub(super) fn take(&mut self, message: &Message, now: Duration) {
+    /// Takes a message of sound or picture that came at `now`; others are nothing to it.
+    pub fn take(&mut self, message: &Message, now: Duration) {
         let Some(tag) = Tag::read(message) else { return };
         let track = match tag.track {
             TrackKind::Audio => &mut self.audio,
@@ -162,5 +162,67 @@ impl Seen {
     pub fn speed(&self) -> Option<f64> {
         let speeds = [&self.video, &self.audio].map(|track| track.pace.speed());
         speeds.into_iter().flatten().min_by(f64::total_cmp)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_wire::rtmp::kind;
+
+    /// A message of 100 bytes that begins so.
+    fn message(kind: u8, timestamp: u32, head: &[u8]) -> Message {
+        Message { kind, timestamp, stream: 1, length: 100, body: head.to_vec() }
+    }
+
+    /// Five seconds of both tracks, in which the time of the picture runs at `speed` percent.
+    fn seen(speed: u32) -> Seen {
+        let mut seen = Seen::default();
+        for n in 0..100_u32 {
+            let now = Duration::from_millis(u64::from(n) * 50);
+            seen.take(&message(kind::AUDIO, n * 50, &[0xaf, 1]), now);
+            seen.take(&message(kind::VIDEO, n * 50 * speed / 100, &[0x27, 1]), now);
+        }
+        seen
+    }
+
+    #[test]
+    fn headers_that_a_server_has_kept_are_no_media() {
+        let mut seen = Seen::default();
+        for (kind, head) in [(kind::AUDIO, [0xaf, 0]), (kind::VIDEO, [0x17, 0]), (kind::VIDEO, [0x17, 2])] {
+            seen.take(&message(kind, 0, &head), Duration::from_secs(1));
+        }
+        assert_eq!((seen.first_media, seen.pace.bytes), (None, 0));
+        assert_eq!(seen.tracks().map(|(kind, track)| (kind, track.set_up)).count(), 2);
+    }
+
+    #[test]
+    fn a_track_whose_time_stands_still_shows_beside_one_that_runs() {
+        assert_eq!(seen(100).speed(), Some(100.0));
+        assert_eq!(seen(50).speed(), Some(50.0));
+        assert_eq!(seen(0).speed(), Some(0.0));
+    }
+
+    #[test]
+    fn metadata_is_read_as_encoders_write_it() {
+        let data = |members: &[(&str, f64)]| {
+            let member = |(name, value): &(&str, f64)| ((*name).to_owned(), Value::Number(*value));
+            Metadata::read(&Value::Object(members.iter().map(member).collect()))
+        };
+        let live = [
+            ("duration", 0.0),
+            ("width", 320.0),
+            ("height", 180.0),
+            ("videocodecid", 7.0),
+            ("audiocodecid", 0.0),
+        ];
+        let live = data(&live);
+        assert_eq!((live.size, live.duration), (Some((320.0, 180.0)), None));
+        assert_eq!((live.video, live.audio), (true, false), "0 is what encoders write for no track");
+        let odd =
+            data(&[("duration", f64::NAN), ("framerate", f64::INFINITY), ("width", -1.0), ("height", 1.0)]);
+        assert_eq!(odd, Metadata::default());
+        let recording = Seen { metadata: Some(data(&[("duration", 30.0)])), ..Seen::default() };
+        assert!(!recording.live() && Seen::default().live());
     }
 }
