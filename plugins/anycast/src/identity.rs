@@ -18,6 +18,9 @@ use weir_wire::rtsp;
 
 /// Of a page so much is looked at.
 const BODY_MAX: usize = 16 * 1024;
+/// How we introduce ourselves, and how to servers that answer players only.
+const AGENT: &str = concat!("Weir/", env!("CARGO_PKG_VERSION"));
+const PLAYER: &str = concat!("NSPlayer/7.0.0.1956 Weir/", env!("CARGO_PKG_VERSION"));
 /// A name is cut here before it is shown.
 const NAME_MAX: usize = 80;
 
@@ -31,10 +34,19 @@ pub(crate) struct Ask {
 #[derive(Clone, Debug, PartialEq)]
 enum How {
     Dns(Option<Name>),
-    Header { name: String, tls: bool },
-    Body { tls: bool },
+    Header {
+        name: String,
+        tls: bool,
+    },
+    Body {
+        tls: bool,
+    },
     Certificate,
     Rtsp(String),
+    /// The server's greeting over TCP, or its Server header over HTTP.
+    Mms {
+        http: bool,
+    },
 }
 
 /// What the questions share.
@@ -71,9 +83,11 @@ impl FromStr for Ask {
             "tls-body" => (How::Body { tls: true }, 443),
             "certificate" => (How::Certificate, 443),
             "rtsp" => (How::Rtsp(header(Some("Server"))?), 554),
+            "mms" if value.is_none() => (How::Mms { http: false }, 1755),
+            "mmsh" if value.is_none() => (How::Mms { http: true }, 80),
             _ => {
                 return Err(format!(
-                    "`{text}` is not dns[:NAME], header:NAME, body, tls-header:NAME, tls-body, certificate or rtsp[:HEADER], each with @PORT if need be"
+                    "`{text}` is not dns[:NAME], header:NAME, body, tls-header:NAME, tls-body, certificate, rtsp[:HEADER], mms or mmsh, each with @PORT if need be"
                 ));
             }
         };
@@ -90,6 +104,8 @@ impl fmt::Display for Ask {
             How::Header { .. } | How::Body { .. } => "HTTPS",
             How::Certificate => "TLS",
             How::Rtsp(_) => "RTSP",
+            How::Mms { http: false } => "MMS",
+            How::Mms { http: true } => "MMS over HTTP",
         };
         write!(f, "{word} {}", self.port)
     }
@@ -106,15 +122,14 @@ pub(crate) struct Identity {
     pub rtt: Duration,
     /// What is wrong with the answer itself: `SERVFAIL for www.example.net.`, `HTTP status 503`.
     pub error: Option<String>,
-    /// This end's port.
-    pub port: u16,
 }
 
 /// Whether the name that a service told means the node `node`: the same, or one of its words
-/// (`wix1.example.net`, `node wix1 198.51.100.7`), in any case.
+/// (`wix1.example.net`, `node wix1 198.51.100.7`, `Windows Media 9.1.1.3814`), in any case.
 pub(crate) fn means(told: &str, node: &str) -> bool {
     let word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    told.eq_ignore_ascii_case(node) || told.split(|c| !word(c)).any(|w| w.eq_ignore_ascii_case(node))
+    let is_node = |w: &str| w.eq_ignore_ascii_case(node);
+    is_node(told) || told.split(|c| !word(c)).any(is_node) || told.split([' ', '/']).any(is_node)
 }
 
 impl Ask {
@@ -134,8 +149,10 @@ impl Ask {
         let server = SocketAddr::new(address, self.port);
         match &self.how {
             How::Dns(name) => dns(probe, server, name.as_ref()).await,
-            How::Header { name, tls } => http(probe, server, page, *tls, Some(name)).await,
-            How::Body { tls } => http(probe, server, page, *tls, None).await,
+            How::Header { name, tls } => http(probe, server, page, *tls, Some(name), AGENT).await,
+            How::Body { tls } => http(probe, server, page, *tls, None, AGENT).await,
+            How::Mms { http: true } => http(probe, server, page, false, Some("Server"), PLAYER).await,
+            How::Mms { http: false } => mms(probe, server, page).await,
             How::Certificate => certificate(probe, server, page).await,
             How::Rtsp(header) => rtsp(probe, server, page, header).await,
         }
@@ -162,7 +179,6 @@ async fn dns(probe: &Probe, server: SocketAddr, name: Option<&Name>) -> Result<I
             name: answered.answer.nsid,
             via: "NSID".to_owned(),
             rtt: answered.rtt,
-            port: socket.port(),
         };
         if identity.name.is_some() {
             return Ok(identity);
@@ -178,13 +194,8 @@ async fn dns(probe: &Probe, server: SocketAddr, name: Option<&Name>) -> Result<I
             (None, Some(nsid)) => (Some(nsid), "NSID"),
             (told, _) => (told, chaos),
         };
-        let first = first.get_or_insert(Identity {
-            name: None,
-            via: String::new(),
-            rtt: answered.rtt,
-            error: None,
-            port: socket.port(),
-        });
+        let first =
+            first.get_or_insert(Identity { name: None, via: String::new(), rtt: answered.rtt, error: None });
         if told.is_some() {
             return Ok(Identity { name: told, via: via.to_owned(), ..first.clone() });
         }
@@ -209,7 +220,8 @@ async fn http(
     server: SocketAddr,
     page: &Page,
     tls: bool,
-    header: Option<&String>,
+    header: Option<&str>,
+    agent: &str,
 ) -> Result<Identity, Problem> {
     let host = host(page, server);
     let (mut conn, rtt) = connect(probe, server).await?;
@@ -218,7 +230,7 @@ async fn http(
     }
     let mut headers = Headers::default();
     headers.push("Host", host);
-    headers.push("User-Agent", concat!("Weir/", env!("CARGO_PKG_VERSION")));
+    headers.push("User-Agent", agent);
     headers.push("Connection", "close");
     let request = Request { version: Version::Http11, method: "GET", target: &page.path, headers };
     let request = request.encode().map_err(|error| Problem::new(&fault::USAGE, error.to_string()))?;
@@ -252,10 +264,9 @@ async fn http(
             };
             Ok(Identity {
                 name,
-                via: header.map_or_else(|| "body".to_owned(), Clone::clone),
+                via: header.unwrap_or("body").to_owned(),
                 rtt,
                 error: (head.status >= 400).then(|| format!("HTTP status {} for {}", head.status, page.path)),
-                port: conn.local_addr().map_or(0, |a| a.port()),
             })
         })
         .await
@@ -265,8 +276,13 @@ async fn certificate(probe: &Probe, server: SocketAddr, page: &Page) -> Result<I
     let (conn, rtt) = connect(probe, server).await?;
     let conn = probe.tls(conn, &host(page, server)).await?;
     let name = Some(conn.certificate_names().join(" ")).filter(|names| !names.is_empty());
-    let port = conn.local_addr().map_or(0, |a| a.port());
-    Ok(Identity { name, via: "certificate".to_owned(), rtt, error: None, port })
+    Ok(Identity { name, via: "certificate".to_owned(), rtt, error: None })
+}
+
+/// A Windows Media server has no name of its own; where the nodes run different versions, those tell them apart.
+async fn mms(probe: &Probe, server: SocketAddr, page: &Page) -> Result<Identity, Problem> {
+    let (name, rtt) = weir_probe::mms::greeting(probe, server, &host(page, server), PLAYER).await?;
+    Ok(Identity { name, via: "server version".to_owned(), rtt, error: None })
 }
 
 async fn rtsp(probe: &Probe, server: SocketAddr, page: &Page, header: &str) -> Result<Identity, Problem> {
@@ -297,7 +313,6 @@ async fn rtsp(probe: &Probe, server: SocketAddr, page: &Page, header: &str) -> R
                         via: header.to_owned(),
                         rtt,
                         error: (response.status >= 500).then(|| format!("RTSP status {}", response.status)),
-                        port: conn.local_addr().map_or(0, |a| a.port()),
                     });
                 }
             }
@@ -311,6 +326,7 @@ mod tests {
 
     #[test]
     fn a_node_is_known_by_a_word_of_what_was_told() {
+        assert!(means("Windows Media 9.1.1.3814", "9.1.1.3814") && means("Cougar/9.6.7600", "9.6.7600"));
         for told in ["wix1", "WIX1", "wix1.anycast.test", "node wix1 198.51.100.10\n", "1.1 wix1.example.net"]
         {
             assert!(means(told, "wix1"), "{told}");
@@ -324,6 +340,8 @@ mod tests {
         assert_eq!(ask("dns:www.example.net@5353").expect("fine").to_string(), "DNS 5353");
         assert_eq!(ask("tls-header:X-Node").expect("fine").to_string(), "HTTPS 443");
         assert!(ask("header").expect_err("no name").contains("header:X-Node"));
+        assert_eq!(ask("mms").expect("fine").to_string(), "MMS 1755");
+        assert!(ask("mms:x").is_err());
         assert!(ask("header:a b").is_err() && ask("dns@x").is_err());
         assert!(ask("smtp").expect_err("unknown").contains("certificate"));
     }

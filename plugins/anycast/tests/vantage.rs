@@ -277,7 +277,9 @@ fn a_name_that_nobody_knows_is_critical() -> Result<()> {
 /// The same question by TLS and RTSP: a name in the certificate, a header behind TLS, the Server header of an RTSP server.
 #[test]
 fn streams_and_certificates_name_the_node() -> Result<()> {
-    let Some(node) = common::Node::for_test(&["nginx", "openssl", "gst"])? else { return Ok(()) };
+    let Some(node) = common::Node::for_test(&["nginx", "openssl", "gst", "vlc", "ffmpeg"])? else {
+        return Ok(());
+    };
     let lab = node.host.lab();
     let authority = lab.authority()?;
     let certificate = authority.issue(&["www.anycast.test", "wix1.anycast.test"])?;
@@ -311,6 +313,23 @@ fn streams_and_certificates_name_the_node() -> Result<()> {
         assert!(seen.stdout.contains("is answered by wix1"), "{}", seen.stdout);
     }
     let seen = look("127.0.0.1", "GStreamer", &["--identity", &stream])?;
+    assert_eq!(seen.code, Some(0), "{}", seen.stdout);
+    // Windows Media names itself by its version: over TCP in its greeting, over HTTP in a header.
+    let media = lab.mmst().start()?;
+    let port_of = |url: &str| url.trim_end_matches("/live").rsplit(':').next().unwrap_or_default().to_owned();
+    let greeting = format!("mms@{}", port_of(&media.url("/live")));
+    let seen = look("127.0.0.1", "9.01.01.3814", &["--identity", &greeting])?;
+    assert_eq!(seen.code, Some(0), "{}", seen.stdout);
+    assert!(seen.stdout.contains("127.0.0.1 is answered by 9.01.01.3814"), "{}", seen.stdout);
+    let seen = look("127.0.0.1", "9.6.7600", &["--identity", &greeting])?;
+    assert!(
+        seen.stdout.contains("come from `Windows Media 9.01.01.3814`, which is no --node"),
+        "{}",
+        seen.stdout
+    );
+    let player = lab.vlc_mmsh().start()?;
+    let greeting = format!("mmsh@{}", port_of(player.url()));
+    let seen = look("127.0.0.1", "Cougar", &["--identity", &greeting, "--path", "/live"])?;
     assert_eq!(seen.code, Some(0), "{}", seen.stdout);
     // Without the authority the certificate is worth nothing.
     let options = ["-H", SERVICE4, "--node", "wix1", "--host", "www.anycast.test", "--identity", &named];

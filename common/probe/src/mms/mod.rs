@@ -20,6 +20,7 @@ use weir_wire::mms::{Refusal, Status};
 use crate::Probe;
 
 pub use meter::Flow;
+pub use tcp::greeting;
 
 /// The port of MMST.
 pub const MMST_PORT: u16 = 1755;

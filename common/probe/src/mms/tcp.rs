@@ -36,6 +36,23 @@ pub(super) async fn watch(
     play(probe, session, options, seen).await
 }
 
+/// What the server at `address` says it is, and the time of the handshake; `host` is the name by which it is asked.
+///
+/// # Errors
+/// Those of [`Probe::connect`]; the server answers no greeting, or refuses it.
+pub async fn greeting(
+    probe: &Probe,
+    address: SocketAddr,
+    host: &str,
+    user_agent: &str,
+) -> Result<(Option<String>, Duration), Problem> {
+    let before = probe.deadline.elapsed();
+    let mut session = Session::connect(probe, address).await?;
+    let took = session.began.saturating_sub(before);
+    let server = probe.stage("open", &fault::SERVER_TIMEOUT, session.greet(probe, host, user_agent)).await?;
+    Ok((server, took))
+}
+
 /// Connects, and asks for everything but media.
 pub(super) async fn open(
     probe: &Probe,
@@ -45,14 +62,7 @@ pub(super) async fn open(
     seen: &mut Seen,
 ) -> Result<Session, Problem> {
     seen.transport = Some(Transport::Mmst);
-    let mut session = Session {
-        conn: probe.connect(address).await?,
-        reader: TcpReader::default(),
-        buffer: vec![0; READ],
-        sequence: 0,
-        began: probe.deadline.elapsed(),
-        file: 0,
-    };
+    let mut session = Session::connect(probe, address).await?;
     probe.stage("open", &fault::SERVER_TIMEOUT, session.open(probe, url, options, seen)).await?;
     Ok(session)
 }
@@ -76,6 +86,29 @@ pub(super) async fn play(
 }
 
 impl Session {
+    async fn connect(probe: &Probe, address: SocketAddr) -> Result<Self, Problem> {
+        Ok(Self {
+            conn: probe.connect(address).await?,
+            reader: TcpReader::default(),
+            buffer: vec![0; READ],
+            sequence: 0,
+            began: probe.deadline.elapsed(),
+            file: 0,
+        })
+    }
+
+    /// The server's answer to our greeting.
+    async fn greet(
+        &mut self,
+        probe: &Probe,
+        host: &str,
+        user_agent: &str,
+    ) -> Result<Option<String>, Problem> {
+        self.send(probe, Request::Connect { user_agent, host }).await?;
+        let connected = self.reply(probe, "the connection", &[id::CONNECTED]).await?;
+        Ok(connected.server_version().map(|version| format!("Windows Media {version}")))
+    }
+
     async fn open(
         &mut self,
         probe: &Probe,
@@ -84,9 +117,7 @@ impl Session {
         seen: &mut Seen,
     ) -> Result<(), Problem> {
         let host = url.host_str().unwrap_or_default();
-        self.send(probe, Request::Connect { user_agent: options.user_agent, host }).await?;
-        let connected = self.reply(probe, "the connection", &[id::CONNECTED]).await?;
-        seen.server = connected.server_version().map(|version| format!("Windows Media {version}"));
+        seen.server = self.greet(probe, host, options.user_agent).await?;
         self.send(probe, Request::Funnel).await?;
         let funnel = self.reply(probe, "the connection", &[id::FUNNEL, id::FUNNEL_REFUSED]).await?;
         if funnel.id == id::FUNNEL_REFUSED {

@@ -57,7 +57,7 @@ pub struct Args {
     #[arg(long, value_name = "DAEMON")]
     daemon: Daemon,
 
-    /// How the service tells its name: dns[:NAME], header:X-Node, body, tls-header:X-Node, tls-body, certificate or rtsp[:HEADER];
+    /// How the service tells its name: dns[:NAME], header:X-Node, body, tls-header:X-Node, tls-body, certificate, rtsp[:HEADER], mms or mmsh;
     /// each with @PORT if need be. Repeatable: all must answer as this node.
     #[arg(long, value_name = "HOW", default_value = "dns")]
     identity: Vec<Ask>,

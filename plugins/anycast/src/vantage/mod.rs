@@ -97,8 +97,8 @@ pub struct Args {
     #[arg(long = "node", value_name = "NAME[=ADDRESS]", required = true)]
     pub(crate) nodes: Vec<Node>,
 
-    /// How the service tells its name: dns[:NAME], header:X-Node, body, tls-header:X-Node, tls-body, certificate or
-    /// rtsp[:HEADER]; each with @PORT if need be. Repeatable: all must be answered by the same node.
+    /// How the service tells its name: dns[:NAME], header:X-Node, body, tls-header:X-Node, tls-body, certificate,
+    /// rtsp[:HEADER], mms or mmsh; each with @PORT if need be. Repeatable: all must be answered by the same node.
     #[arg(long, value_name = "HOW", default_value = "dns")]
     pub(crate) identity: Vec<Ask>,
 
