@@ -6,6 +6,8 @@ use super::*;
 
 const FFMPEG: &[u8] = include_bytes!("../../testdata/dash/ffmpeg-live.mpd");
 const NGINX_RTMP: &[u8] = include_bytes!("../../testdata/dash/nginx-rtmp-live.mpd");
+const LIST: &[u8] = include_bytes!("../../testdata/dash/ffmpeg-live-segment-list.mpd");
+const SINGLE_FILE: &[u8] = include_bytes!("../../testdata/dash/ffmpeg-live-single-file.mpd");
 /// `2026-11-21T04:20:52.877Z`
 const FFMPEG_START: f64 = 1_795_234_852.877;
 
@@ -50,6 +52,29 @@ fn ffmpeg_omits_times_after_the_first() {
     let place = audio.segments.newest(20.0, None).expect("a segment");
     assert_eq!((place.number, place.time), (9, 353_280 + 3 * 88_064 + 89_088));
     assert_eq!(audio.segments.oldest(20.0, Some(10.0)).map(|place| place.number), Some(5));
+}
+
+#[test]
+fn ffmpeg_lists_segments_of_many_files_and_of_one() {
+    let uris = |mpd: &[u8], elapsed: f64| {
+        let mpd = parse(mpd).expect("a manifest");
+        assert!(mpd.dynamic && mpd.flaws.is_empty(), "{:?}", mpd.flaws);
+        let [video, audio] = representations(&mpd)[..] else { panic!("two representations") };
+        // The period moves along with the list: both begin with the fourth segment.
+        assert_eq!(mpd.periods[0].start, Some(3.0));
+        let one = |representation: &Representation| {
+            let place = representation.segments.newest(elapsed, None).expect("a segment");
+            let media = representation.media(&place).expect("a URI");
+            (place.number, place.end, media.uri, media.range)
+        };
+        [one(video), one(audio)]
+    };
+    let name = |track: u8, number: u8| Some(format!("chunk-stream{track}-0000{number}.m4s").into());
+    assert_eq!(uris(LIST, 99.0), [(8, 5.0, name(0, 8), None), (8, 5.0, name(1, 8), None)]);
+    assert_eq!(uris(LIST, 2.5)[0], (5, 2.0, name(0, 5), None));
+    let range = |first: u64, last: u64| Some((first, last + 1 - first));
+    let expected = [(8, 5.0, None, range(205_822, 233_426)), (8, 5.0, None, range(45_595, 51_955))];
+    assert_eq!(uris(SINGLE_FILE, 99.0), expected);
 }
 
 #[test]
