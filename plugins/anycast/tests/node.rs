@@ -132,7 +132,7 @@ fn every_row_with_gobgp_4() -> Result<()> {
 
 #[test]
 fn a_socket_that_cannot_be_read_is_unknown() -> Result<()> {
-    let Some(node) = Node::for_test(&[])? else { return Ok(()) };
+    let Some(node) = Node::for_test(&["users"])? else { return Ok(()) };
     node.expect(
         "bird:/nonexistent/bird.ctl",
         &[],
@@ -237,7 +237,7 @@ fn gobgp_4_and_its_neighbour() -> Result<()> {
 /// GoBGP's API by a unix socket: what the file's rights allow, and what a dead or hanging daemon looks like.
 #[test]
 fn gobgp_by_its_unix_socket() -> Result<()> {
-    let Some(node) = Node::for_test(&["gobgp"])? else { return Ok(()) };
+    let Some(node) = Node::for_test(&["gobgp", "users"])? else { return Ok(()) };
     let router = routers::gobgp(&node)?;
     let option = format!("gobgp:{}", router.socket().display());
     node.expect(&option, &[], 0, &["192.0.2.0/24 announced on 1 of 1 session"])?;

@@ -18,7 +18,8 @@
 //! so that tests that run side by side never share a port, a name or a firewall rule, and the documentation networks
 //! 192.0.2.0/24, 198.51.100.0/24, 203.0.113.0/24 and `2001:db8::/32` are all local addresses there. Without root a lab
 //! falls back to the loopback of the machine and a range of ports that is locked for it; whatever needs more
-//! (names, packet loss, Nagios, Munin) asks for it with `Lab::for_test(&["namespace", ..])`.
+//! (names, packet loss, Nagios, Munin) asks for it with `Lab::for_test(&["namespace", ..])`. `tests/lab/rootless.sh COMMAND` makes us
+//! root of a user namespace, in which that is allowed; what needs other users is skipped there.
 //!
 //! A test that fails by panicking (`assert!`, `unwrap`) shows the logs of its servers and keeps the folder; an error
 //! returned with `?` does not, because dropping cannot see it.

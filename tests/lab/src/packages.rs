@@ -14,9 +14,17 @@ pub const NAMESPACE: &str = "namespace";
 /// The need that npm brings: see [`npm_folder`].
 pub const NODE_MEDIA_SERVER: &str = "node-media-server";
 
+/// The need that is no package either: users beside our own, which a user namespace of one user has not.
+pub const USERS: &str = "users";
+
+/// Needs that change to other users, give files to them or mount what only root may mount.
+pub(crate) const OF_MANY_USERS: [&str; 9] =
+    [USERS, "frr", "icinga2", "munin", "nagios4", "release-root", "squid", "uml", "vlc"];
+
 /// Needs by the names that tests use, with the packages of Debian 12 behind each.
 pub const NEEDS: &[(&str, &[&str])] = &[
     (NAMESPACE, &["iproute2", "util-linux", "procps"]),
+    (USERS, &["util-linux"]),
     ("ffmpeg", &["ffmpeg"]),
     (
         "gst",

@@ -1,6 +1,6 @@
 //! The lab itself: its name, folder, network, ports, and the programs that run in it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Read, Write as _};
 use std::net::SocketAddr;
 use std::net::TcpStream;
@@ -263,6 +263,13 @@ fn group_of(user: &str) -> String {
     format!("--regid={group}")
 }
 
+/// Whether this is a user namespace with one user: `inside outside count` in user_namespaces(7).
+fn single_user() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let counts = map.lines().filter_map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok());
+    counts.sum::<u64>() == 1
+}
+
 /// Whether the machine has all of it; the error is a list for people.
 fn have(needs: &[&str]) -> Result<()> {
     let mut lacks: Vec<String> = Vec::new();
@@ -272,7 +279,13 @@ fn have(needs: &[&str]) -> Result<()> {
             let how = if *need == packages::NODE_MEDIA_SERVER { "" } else { "apt-get install " };
             lacks.push(format!("{need} ({how}{})", missing.join(" ")));
         } else if *need == packages::NAMESPACE && !rustix::process::geteuid().is_root() {
-            lacks.push("root, for a network namespace".to_owned());
+            lacks.push(
+                "root, for a network namespace (tests/lab/rootless.sh makes us root of one)".to_owned(),
+            );
+        } else if packages::OF_MANY_USERS.contains(need) && single_user() {
+            lacks.push(format!("other users than ours, for {need}"));
+        } else if *need == "delay" && File::options().write(true).open("/dev/net/tun").is_err() {
+            lacks.push("/dev/net/tun, for wires with delay".to_owned());
         }
     }
     if lacks.is_empty() { Ok(()) } else { Err(anyhow!(lacks.join(", "))) }
