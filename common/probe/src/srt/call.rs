@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use rustix::rand::{GetRandomFlags, getrandom};
-use socket2::SockRef;
 use tokio::net::UdpSocket;
 use weir_contract::{Problem, fault};
 use weir_wire::srt::{
@@ -25,9 +24,7 @@ const MTU: u32 = 1500;
 /// Packets that may be on the way: libsrt's own size.
 pub(super) const WINDOW: u32 = 8192;
 /// A datagram of [`MTU`] has less.
-pub(super) const DATAGRAM_MAX: usize = 2048;
-/// The kernel may hold so many bytes for us while the machine is busy; a packet dropped here would look like one lost on the way.
-const SOCKET_BUFFER: usize = 2 << 20;
+const DATAGRAM_MAX: usize = 2048;
 /// The first number of packets and our socket's are below this.
 const NUMBERS: u32 = 0x3fff_ffff;
 
@@ -89,8 +86,6 @@ async fn bind(address: SocketAddr) -> Result<UdpSocket, Problem> {
         if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = UdpSocket::bind((any, 0)).await.map_err(|error| problem(address, &error))?;
     socket.connect(address).await.map_err(|error| problem(address, &error))?;
-    // As much as the system allows.
-    let _ = SockRef::from(&socket).set_recv_buffer_size(SOCKET_BUFFER);
     Ok(socket)
 }
 

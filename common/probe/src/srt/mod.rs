@@ -72,6 +72,8 @@ pub struct Seen {
     pub statistics: Statistics,
     /// Packets that were missing at the end and might still have come.
     pub missing: u64,
+    /// Packets that this host's own socket had no room for; they count as lost on the way.
+    pub dropped: u32,
     /// What came when.
     pub pace: Pace,
     /// The round trip: the median of those between an acknowledgement and its answer, else that of the handshake.

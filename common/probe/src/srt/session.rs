@@ -2,17 +2,20 @@
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
-use std::time::Duration;
+use std::net::UdpSocket;
+use std::time::{Duration, Instant};
 
 use weir_contract::{Problem, fault};
-use weir_wire::srt::{Control, Data, HEADER, KeyMaterial, KeyState, Kind, Packet, Reception, loss_list};
+use weir_wire::srt::{Control, Data, KeyMaterial, KeyState, Kind, Packet, Reception, loss_list};
 
-use super::call::{Call, DATAGRAM_MAX, WINDOW, timestamp};
+use super::call::{Call, WINDOW, timestamp};
 use super::content::Reader;
 use super::{End, RESERVE, Seen, Watch};
+use crate::datagrams::Datagrams;
 use crate::{Pace, Probe};
 
-/// A full acknowledgement goes out this often at most (section 3.2.4).
+/// A full acknowledgement goes out this often at most (section 3.2.4), and so often we look what has come: a wake-up for each packet
+/// costs more than the packet.
 const ACK_INTERVAL: Duration = Duration::from_millis(10);
 /// A light one after so many packets.
 const LIGHT_ACK: u32 = 64;
@@ -28,16 +31,21 @@ const PEER_IDLE: Duration = Duration::from_secs(5);
 const GONE: Duration = Duration::from_millis(500);
 /// So many acknowledgements wait for their answer.
 const ACKS_MAX: usize = 32;
+/// So many messages of the host that nobody listens are read at once.
+const DRAINS: u32 = 4;
 /// So many round trips count.
 const TRIPS_MAX: usize = 1024;
 /// So many key messages are looked at: opening one costs a millisecond.
 const KEY_MESSAGES_MAX: u32 = 64;
-/// So many datagrams are taken before the clock is looked at again.
-const BATCH: u32 = 64;
 
 struct Session<'a> {
     probe: &'a Probe,
-    call: Call,
+    /// The same socket, to send from.
+    sender: UdpSocket,
+    began: Instant,
+    /// Our socket's number, and theirs.
+    own: u32,
+    peer: u32,
     options: Watch<'a>,
     books: Reception,
     reader: Reader,
@@ -69,12 +77,17 @@ pub(super) async fn receive(
 ) -> Result<(), Problem> {
     let now = probe.deadline.elapsed();
     let rtt = seen.rtt.unwrap_or_default();
-    let first = call.first;
+    let Call { socket, own, peer, first, keys, began } = call;
+    let broken = |error| Problem::new(&fault::INTERNAL, format!("the UDP socket is broken: {error}"));
+    let mut socket = socket.into_std().and_then(Datagrams::new).map_err(broken)?;
     let mut session = Session {
         probe,
+        sender: socket.socket().try_clone().map_err(broken)?,
+        began,
+        own,
+        peer,
         books: Reception::new(first, seen.latency),
-        reader: Reader::new(call.keys.clone()),
-        call,
+        reader: Reader::new(keys),
         options,
         pace: Pace::default(),
         first_media: None,
@@ -92,13 +105,14 @@ pub(super) async fn receive(
         key_messages: 0,
         key_state: seen.key_state,
     };
-    let result = probe.stage("media", &fault::SERVER_TIMEOUT, session.run(now)).await;
+    let result = probe.stage("media", &fault::SERVER_TIMEOUT, session.run(&mut socket, now)).await;
     session.send(Kind::Shutdown, &[0; 4], now);
     let until = probe.deadline.elapsed();
     seen.until = until;
     seen.first_media = session.first_media;
     seen.statistics = session.books.statistics();
     seen.missing = session.books.missing();
+    seen.dropped = socket.dropped();
     session.trips.sort_unstable();
     seen.rtt = session.trips.get(session.trips.len() / 2).copied().or(seen.rtt);
     seen.last_heard = Some(session.last_heard);
@@ -111,14 +125,10 @@ pub(super) async fn receive(
 }
 
 impl Session<'_> {
-    async fn run(&mut self, connected: Duration) -> Result<(), Problem> {
+    async fn run(&mut self, socket: &mut Datagrams, connected: Duration) -> Result<(), Problem> {
         let last = self.probe.deadline.timeout().saturating_sub(RESERVE);
-        let mut buffer = [0; DATAGRAM_MAX];
-        // One timer for the whole watch: setting a new one for each packet costs more than the packet.
-        let mut alarm = connected;
-        let mut timer = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
         loop {
-            self.drain(&mut buffer);
+            self.drain(socket);
             let now = self.probe.deadline.elapsed();
             let until = match self.first_media {
                 Some(first) => first + self.options.time,
@@ -132,37 +142,27 @@ impl Session<'_> {
                 return Ok(());
             }
             self.owe(now);
-            let next = until.min(self.next_event(now));
-            if next != alarm {
-                alarm = next;
-                timer.as_mut().reset(tokio::time::Instant::now() + next.saturating_sub(now));
-            }
-            tokio::select! {
-                // An error is read where datagrams are.
-                _ = self.call.socket.readable() => {}
-                () = timer.as_mut() => alarm = connected,
-            }
+            tokio::time::sleep(until.saturating_sub(now).min(ACK_INTERVAL)).await;
         }
     }
 
-    /// Takes what has come.
-    fn drain(&mut self, buffer: &mut [u8]) {
-        for _ in 0..BATCH {
-            let now = self.probe.deadline.elapsed();
-            match self.call.socket.try_recv(buffer) {
-                Ok(length) => self.take(buffer.get(..length).unwrap_or_default(), now),
+    /// Takes what has come, as of when the kernel received it.
+    fn drain(&mut self, socket: &mut Datagrams) {
+        let clock = self.probe.deadline;
+        // A message that nobody listens ends a batch, and datagrams may wait behind it.
+        for _ in 0..DRAINS {
+            match socket.drain(&clock, |datagram| self.take(datagram.bytes, datagram.at)) {
                 Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-                    self.gone.get_or_insert(now);
+                    self.gone.get_or_insert(clock.elapsed());
                 }
-                Err(_) => return,
+                _ => return,
             }
         }
     }
 
     fn take(&mut self, bytes: &[u8], now: Duration) {
         // Whatever is for another socket is an echo of an earlier connection.
-        let Some(packet) = Packet::parse(bytes).ok().filter(|packet| packet.destination() == self.call.own)
-        else {
+        let Some(packet) = Packet::parse(bytes).ok().filter(|packet| packet.destination() == self.own) else {
             return;
         };
         self.last_heard = now;
@@ -290,27 +290,10 @@ impl Session<'_> {
         ((self.rtt + self.rtt_variance * 4) / 2).max(NAK_INTERVAL_MIN)
     }
 
-    fn next_event(&self, now: Duration) -> Duration {
-        let mut next = (self.last_sent + KEEP_ALIVE).min(self.last_heard + PEER_IDLE);
-        if let Some(since) = self.gone {
-            next = next.min(since + GONE);
-        }
-        if let Some(event) = self.books.next_event(self.nak_interval()) {
-            next = next.min(event);
-        }
-        if self.books.acknowledged() != self.acked.1 {
-            next = next.min(self.acked.0 + ACK_INTERVAL);
-        }
-        // Not at once again: what is due now has been sent.
-        next.max(now + Duration::from_millis(1))
-    }
-
     fn send(&mut self, kind: Kind, body: &[u8], now: Duration) {
-        debug_assert!(body.len() + HEADER <= DATAGRAM_MAX, "longer than a datagram");
-        let control =
-            Control { kind, timestamp: timestamp(self.call.began), destination: self.call.peer, body };
+        let control = Control { kind, timestamp: timestamp(self.began), destination: self.peer, body };
         self.last_sent = now;
-        match self.call.socket.try_send(&control.to_bytes()) {
+        match self.sender.send(&control.to_bytes()) {
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 self.gone.get_or_insert(now);
             }

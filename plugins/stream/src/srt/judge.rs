@@ -38,11 +38,16 @@ pub(super) fn judge(
             content(&mut outcome, args, seen);
         }
     }
+    if seen.dropped > 0 {
+        let text = format!("{} packets came and were dropped by this host's own socket", seen.dropped);
+        outcome.find(&fault::UDP_OVERFLOW, text);
+    }
     let broken = outcome.state() == State::Critical;
     for sample in samples(seen) {
         let thresholds = args.thresholds(sample.field);
-        if broken && matches!(sample.field.id, "bitrate" | "gap") {
-            // What is broken has been said; a bit rate of nothing is no second fault.
+        let ours = seen.dropped > 0 && matches!(sample.field.id, "loss" | "resent");
+        if ours || broken && matches!(sample.field.id, "bitrate" | "gap") {
+            // What is broken has been said; a bit rate of nothing is no second fault. Nor is a loss that is our own.
             outcome.samples.push(sample.against(thresholds));
         } else {
             let before = outcome.findings.len();

@@ -100,6 +100,14 @@ fn loss_names_latency_and_round_trip() {
 }
 
 #[test]
+fn our_own_drops_are_no_loss_of_the_way() {
+    let mut seen = well();
+    seen.statistics = Statistics { received: 900, lost: 100, ..seen.statistics };
+    seen.dropped = 100;
+    finds(&judged(&[], &seen, None), "E-UDP-OVERFLOW", State::Unknown, "100 packets came and were dropped");
+}
+
+#[test]
 fn stuffing_is_no_picture_and_missing_tables_are_told() {
     let mut seen = well();
     let stuffing = [0x47, 0x1f, 0xff, 0x10].into_iter().chain([0xff; 184]).collect::<Vec<u8>>();

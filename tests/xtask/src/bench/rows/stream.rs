@@ -11,6 +11,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group { name: "dash", binaries: &["check_dash"], start: dash },
     Group { name: "icecast", binaries: &["check_http_stream"], start: icecast },
     Group { name: "mms", binaries: &["check_mms"], start: mms },
+    Group { name: "srt", binaries: &["check_srt"], start: srt },
     Group { name: "rtmp", binaries: &["check_rtmp"], start: rtmp },
     Group { name: "start-up", binaries: &["check_rtsp", "stream_"], start: start_up },
 ];
@@ -66,6 +67,20 @@ fn mms(lab: &Lab) -> Result<Started> {
     let url = server.url();
     let rows =
         [row("MMS over HTTP", format!("check_mms {url}"), format!("ffprobe {url}")).cpu(1.0 / 15.0).rss(6.0)];
+    Ok(started(rows, server))
+}
+
+fn srt(lab: &Lab) -> Result<Started> {
+    let server = lab.srt_rules().start()?;
+    let rows = ["tv1", "secret&passphrase=correct%20horse", "fast"].map(|stream| {
+        let url = server.url(&format!("?streamid={stream}"));
+        let what = match stream {
+            "tv1" => "SRT",
+            "fast" => "SRT, 20 Mbit/s",
+            _ => "SRT, encrypted",
+        };
+        row(what, format!("check_srt {url}"), format!("ffprobe {url}")).cpu(1.0 / 15.0).rss(6.0)
+    });
     Ok(started(rows, server))
 }
 
