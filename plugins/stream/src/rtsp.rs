@@ -1,17 +1,19 @@
 //! `check_rtsp`: does RTP flow, on every track, over time?
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use weir_cli::{Check, Common, seconds};
 use weir_contract::{Fault, Field, Finding, Outcome, Problem, Range, Sample, State, Thresholds, Unit, fault};
 use weir_probe::Probe;
-use weir_probe::rtsp::{Delivery, Seen, Track, Watch, watch};
+use weir_probe::rtsp::{Delivery, Named, Seen, Track, Watch, watch};
 use weir_wire::auth::Credentials;
 use weir_wire::rtp::Statistics;
 
 use crate::common::{self, ExpectArgs, SourceArgs, StreamCheck, StreamLimits};
 use crate::fields::{BITRATE, FIRST_MEDIA, GAP, JITTER, LOSS, TRACKS};
+use crate::only_host::OnlyHostArgs;
 use crate::target::Target;
 
 /// The word before the state.
@@ -55,6 +57,9 @@ pub struct RtspArgs {
     wait: Duration,
 
     #[command(flatten)]
+    only_host: OnlyHostArgs,
+
+    #[command(flatten)]
     expect: ExpectArgs,
 
     #[command(flatten)]
@@ -81,13 +86,15 @@ pub struct Rtsp;
 impl Check for Rtsp {
     const SERVICE: &'static str = SERVICE;
     const ABOUT: &'static str = "Check a stream over RTSP: does RTP flow, on every track, over time?\n\n\
-        Asks as a player does (OPTIONS, DESCRIBE, SETUP, PLAY), receives RTP over TCP or UDP for a few seconds, and judges what came: \
+        Asks as a player does (OPTIONS, DESCRIBE, SETUP, PLAY), receives RTP over TCP or UDP (of RealServer and Helix RDT) for a few seconds, and judges what came: \
         time to the first packet, bit rate, loss, jitter, pauses, silent tracks. A server that says 200 to PLAY and sends nothing is \
         CRITICAL. Speaks rtsp and rtsps, Basic and Digest.";
     const EXAMPLES: &'static str = "  Video and sound must flow, the first packet within 2 seconds:\n    \
         check_rtsp rtsp://live.example.net/news --expect-tracks video,audio -w 2 -c 5\n  \
         Loss over UDP, as a set-top box sees it:\n    \
         check_rtsp -u rtsp://live.example.net:8554/news --transport udp --watch 5 -w loss=0.1 -c loss=2\n  \
+        Behind a balancer nobody but the virtual address may be named:\n    \
+        check_rtsp rtsp://vip.example.net/news --only-host vip.example.net\n  \
         A protected camera, each of its addresses:\n    \
         check_rtsp rtsps://cam.example.net/1 -l viewer --password-file /etc/weir/cam --addresses all";
     const FIELDS: &'static [&'static Field] = FIELDS;
@@ -117,18 +124,21 @@ impl StreamCheck for Rtsp {
             TransportArg::Tcp => Delivery::Tcp,
             TransportArg::Udp => Delivery::Udp,
         };
-        let look = async |probe: &Probe, address, target: &Target, credentials: Option<&Credentials>| {
-            let options = Watch {
-                delivery,
-                time: args.watch,
-                patience: args.wait,
-                credentials,
-                user_agent: crate::USER_AGENT,
+        let look =
+            async |probe: &Probe, address: SocketAddr, target: &Target, credentials: Option<&Credentials>| {
+                let options = Watch {
+                    delivery,
+                    time: args.watch,
+                    patience: args.wait,
+                    credentials,
+                    user_agent: crate::USER_AGENT,
+                };
+                let mut seen = Seen::default();
+                let problem = watch(probe, &target.url, address, options, &mut seen).await.err();
+                let mut outcome = judge(args, target.url.as_str(), &seen, problem);
+                leaks(&mut outcome, &args.only_host, target, address.ip(), &seen.named);
+                outcome
             };
-            let mut seen = Seen::default();
-            let problem = watch(probe, &target.url, address, options, &mut seen).await.err();
-            judge(args, target.url.as_str(), &seen, problem)
-        };
         args.source.every_address(SERVICE, common, PORTS, look).await
     }
 }
@@ -153,6 +163,24 @@ fn judge(args: &RtspArgs, url: &str, seen: &Seen, problem: Option<Problem>) -> O
     outcome
 }
 
+/// Finds hosts that must not be named. The address that an allowed name led us to is the name.
+fn leaks(outcome: &mut Outcome, only: &OnlyHostArgs, target: &Target, address: IpAddr, named: &[Named]) {
+    let ours = only.allows(target.host(), target.url.port());
+    for named in named {
+        let is_ours =
+            ours && named.host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical() == address.to_canonical());
+        if is_ours || only.allows(&named.host, named.port) {
+            continue;
+        }
+        let mut leak = only.leak(named.place.sentence(), &named.text);
+        if !named.place.is_followed() {
+            // Nobody goes there; it only shows.
+            leak.state = State::Warning;
+        }
+        outcome.findings.push(leak);
+    }
+}
+
 /// Which fault the thresholds of a field raise.
 fn fault_of(field: &'static Field) -> &'static Fault {
     match field.id {
@@ -174,11 +202,11 @@ fn flow(outcome: &mut Outcome, args: &RtspArgs, seen: &Seen) {
         let (fault, how) = if seen.ended {
             (&fault::RTSP_ENDED, "the server ended the stream")
         } else {
-            (&fault::RTSP_SILENT, "no RTP")
+            (&fault::RTSP_SILENT, if seen.transport == Some("RDT") { "no media" } else { "no RTP" })
         };
         let garbage: u64 = seen.tracks.iter().map(|track| track.garbage).sum();
         let garbage =
-            if garbage > 0 { format!(", {garbage} packets that are no RTP") } else { String::new() };
+            if garbage > 0 { format!(", {garbage} packets that are none of it") } else { String::new() };
         outcome.find(
             fault,
             format!("{how} within {} of PLAY over {over} (server said 200 OK){garbage}", seconds(waited)),
@@ -196,7 +224,7 @@ fn flow(outcome: &mut Outcome, args: &RtspArgs, seen: &Seen) {
         let finding = |fault, state, text| Finding { fault, state, subject: track.kind.clone(), text };
         let Some(last) = statistics.last_arrival else {
             let text = format!(
-                "no RTP on this track within {}, other tracks flow",
+                "no media of this track within {}, other tracks flow",
                 seconds(seen.until.saturating_sub(first))
             );
             outcome.findings.push(finding(&fault::RTSP_TRACK_SILENT, State::Critical, text));
@@ -273,7 +301,7 @@ fn headline(seen: &Seen) -> String {
         let (Some(value), field) = (sample.value, sample.field) else { continue };
         match field.id {
             "bitrate" => parts.push(field.unit.human(value)),
-            "first_media" => parts.push(format!("first RTP after {}", field.unit.human(value))),
+            "first_media" => parts.push(format!("first media after {}", field.unit.human(value))),
             "loss" => parts.push(format!("loss {}", field.unit.human(value))),
             _ => {}
         }

@@ -7,6 +7,7 @@ use weir_wire::auth::{AuthError, Authenticator, Challenge, Credentials};
 use weir_wire::rtp::{Packet, is_rtcp};
 use weir_wire::rtsp::{Decoder, Message, Method, Request, Response, RtspError, Session, allows};
 
+use super::real::Real;
 use super::{Seen, Track, Watch};
 use crate::{Conn, Probe};
 
@@ -24,6 +25,8 @@ pub(super) struct Client<'p> {
     pub(super) session: Option<Session>,
     /// Whether the server lists `GET_PARAMETER`, which is then the keep-alive.
     pub(super) get_parameter: bool,
+    /// What is known of a server of `RealNetworks`.
+    pub(super) real: Option<Real>,
     credentials: Option<Credentials>,
     auth: Option<Authenticator>,
     user_agent: String,
@@ -42,6 +45,7 @@ impl<'p> Client<'p> {
             channels: Vec::new(),
             session: None,
             get_parameter: false,
+            real: None,
             credentials: options.credentials.cloned(),
             auth: None,
             user_agent: options.user_agent.to_owned(),
@@ -157,6 +161,7 @@ impl<'p> Client<'p> {
     /// Counts media; returns an answer.
     pub(super) fn handle(&mut self, message: Message) -> Option<Response> {
         match message {
+            Message::Interleaved { channel, payload } if self.take_rdt(channel, &payload) => None,
             Message::Interleaved { channel, payload } => {
                 let own = |rtp: &u8| *rtp == channel || rtp.wrapping_add(1) == channel;
                 if let Some(track) = self.channels.iter().position(own) {

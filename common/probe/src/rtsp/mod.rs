@@ -4,6 +4,8 @@
 //! real servers do differently decides what is tolerated here; `weir_wire::rtsp` has the table.
 
 mod client;
+mod named;
+mod real;
 mod receive;
 
 use std::net::SocketAddr;
@@ -19,6 +21,7 @@ use weir_wire::sdp::{self, Description, Media};
 
 use crate::Probe;
 use client::Client;
+pub use named::{Named, Place};
 use receive::Udp;
 
 /// Redirects are followed this often.
@@ -82,7 +85,7 @@ impl Track {
             Some(&Kind::Video { width, height, .. }) => Some(sdp::Resolution { width, height }),
             _ => media.resolution(),
         };
-        Self {
+        let mut track = Self {
             kind: media.kind.clone(),
             codec: stream.map(Stream::codec).or_else(|| media.codec().map(str::to_owned)),
             resolution,
@@ -90,7 +93,11 @@ impl Track {
             reception: Reception::new(media.clock_rate()),
             bye: false,
             garbage: 0,
+        };
+        if media.is_real() {
+            track.describe_real(media);
         }
+        track
     }
 }
 
@@ -107,7 +114,7 @@ pub struct Seen {
     pub live: bool,
     /// The tracks of audio and video, in the order of the description.
     pub tracks: Vec<Track>,
-    /// How RTP came: `TCP` or `UDP`.
+    /// How media came: RTP by `TCP` or `UDP`, or `RDT`, which is by TCP.
     pub transport: Option<&'static str>,
     /// When the server said 200 to PLAY.
     pub played: Option<Duration>,
@@ -117,9 +124,20 @@ pub struct Seen {
     pub until: Duration,
     /// Whether the server ended the stream while it was watched.
     pub ended: bool,
+    /// The hosts that the server named, each once for each place.
+    pub named: Vec<Named>,
 }
 
 impl Seen {
+    /// Keeps what was named, once.
+    fn name(&mut self, named: impl IntoIterator<Item = Named>) {
+        for named in named {
+            if !self.named.contains(&named) {
+                self.named.push(named);
+            }
+        }
+    }
+
     /// How long RTP was watched.
     pub fn watched(&self) -> Duration {
         self.first_media.map_or(Duration::ZERO, |first| self.until.saturating_sub(first))
@@ -157,6 +175,7 @@ pub async fn watch(
             ));
         }
         let target = redirect_target(&url, &target)?;
+        seen.name(Named::url(Place::Redirect, target.as_str()));
         if (target.host(), target.port()) != (url.host(), url.port()) {
             (address, options.credentials) = (None, None);
         }
@@ -203,9 +222,14 @@ impl Client<'_> {
         // Some servers say 401, 404 or 501 to OPTIONS and serve all the same.
         let greeting = self.call("options", Method::Options, &url, &[]).await?;
         self.learn(&greeting, seen);
+        self.introduce(&greeting, seen).await?;
 
-        let described =
-            self.call("describe", Method::Describe, &url, &[("Accept", "application/sdp")]).await?;
+        let mut headers = vec![("Accept", "application/sdp")];
+        if self.real.is_some() {
+            // What SETUP is about shall be this description.
+            headers.push(("Require", "com.real.retain-entity-for-setup"));
+        }
+        let described = self.call("describe", Method::Describe, &url, &headers).await?;
         self.learn(&described, seen);
         if let Some(target) = Self::redirect(&described)? {
             return Ok(Some(target));
@@ -216,6 +240,12 @@ impl Client<'_> {
         };
         let description = sdp::parse(&described.body).map_err(|error| unreadable(&error))?;
         seen.live = description.is_live();
+        if let Some(real) = &mut self.real {
+            real.etag = described.headers.get("ETag").map(str::to_owned);
+        }
+        let bases = ["Content-Base", "Content-Location"].map(|name| described.headers.get(name));
+        seen.name(bases.into_iter().flatten().filter_map(|text| Named::url(Place::Base, text)));
+        seen.name(Named::of_description(&description));
         let base = base_url(&described.headers, &url);
         let media: Vec<&Media> =
             description.media.iter().filter(|m| matches!(m.kind.as_str(), "audio" | "video")).collect();
@@ -238,9 +268,8 @@ impl Client<'_> {
         seen: &mut Seen,
     ) -> Result<Option<String>, Problem> {
         let controls: Vec<String> = media.iter().map(|m| resolve(base, m.control().unwrap_or("*"))).collect();
-        let mut udp = self.setup(options.delivery, &controls, seen).await?;
-
         let aggregate = aggregate_url(base, description.control());
+        let mut udp = self.setup(options.delivery, media, &controls, &aggregate, seen).await?;
         let played = self.call("play", Method::Play, &aggregate, &[("Range", "npt=0.000-")]).await?;
         if let Some(target) = Self::redirect(&played)? {
             return Ok(Some(target));
@@ -268,11 +297,22 @@ impl Client<'_> {
     async fn setup(
         &mut self,
         delivery: Delivery,
+        media: &[&Media],
         controls: &[String],
+        aggregate: &str,
         seen: &mut Seen,
     ) -> Result<Vec<Udp>, Problem> {
+        if delivery != Delivery::Udp && self.real.is_some() && media.iter().any(|media| media.is_real()) {
+            let Some((status, reason)) = self.setup_rdt(media, controls, aggregate).await? else {
+                seen.transport = Some("RDT");
+                return Ok(Vec::new());
+            };
+            if !matches!(status, 400 | 461) {
+                return Err(setup_refused(status, &reason, "RDT"));
+            }
+        }
         if delivery != Delivery::Udp {
-            let refused = self.setup_tcp(controls).await?;
+            let refused = self.setup_tcp(controls, seen).await?;
             let Some((status, reason)) = refused else {
                 seen.transport = Some("TCP");
                 return Ok(Vec::new());
@@ -281,13 +321,13 @@ impl Client<'_> {
                 return Err(setup_refused(status, &reason, "TCP"));
             }
         }
-        let udp = self.setup_udp(controls).await?;
+        let udp = self.setup_udp(controls, seen).await?;
         seen.transport = Some("UDP");
         Ok(udp)
     }
 
     /// `Some` is the status with which the server refused.
-    async fn setup_tcp(&mut self, controls: &[String]) -> Result<Option<(u16, String)>, Problem> {
+    async fn setup_tcp(&mut self, controls: &[String], seen: &mut Seen) -> Result<Option<(u16, String)>, Problem> {
         for (channel, control) in (0_u8..).step_by(2).zip(controls) {
             let offer = Transport::offer_tcp(channel);
             let answer = self.call("setup", Method::Setup, control, &[("Transport", &offer)]).await?;
@@ -296,13 +336,15 @@ impl Client<'_> {
             }
             self.keep_session(&answer);
             let transport = Transport::parse(answer.headers.get("Transport").unwrap_or_default());
+            let source = transport.source.as_deref();
+            seen.name(source.and_then(|source| Named::address(Place::SourceOfTcp, source)));
             let given = transport.interleaved.map_or(channel, |pair| pair.rtp);
             self.channels.push(given);
         }
         Ok(None)
     }
 
-    async fn setup_udp(&mut self, controls: &[String]) -> Result<Vec<Udp>, Problem> {
+    async fn setup_udp(&mut self, controls: &[String], seen: &mut Seen) -> Result<Vec<Udp>, Problem> {
         self.channels.clear();
         let mut all = Vec::new();
         for control in controls {
@@ -314,6 +356,8 @@ impl Client<'_> {
             }
             self.keep_session(&answer);
             let transport = Transport::parse(answer.headers.get("Transport").unwrap_or_default());
+            let source = transport.source.as_deref();
+            seen.name(source.and_then(|source| Named::address(Place::Source, source)));
             if let (Some(peer), Some(ports)) = (self.peer_ip(), transport.server_port) {
                 let source = transport.source.as_deref().and_then(|s| s.parse().ok()).unwrap_or(peer);
                 udp.open_path(

@@ -49,6 +49,11 @@ pub(super) struct Entry {
     pub(super) trail: Vec<String>,
 }
 
+/// Whether the check of an entry compares by itself which hosts are named on the way.
+pub(super) fn is_rtsp(url: &Url) -> bool {
+    matches!(url.scheme(), "rtsp" | "rtsps")
+}
+
 impl Entry {
     pub(super) fn new(label: String, target: Url, content: Content, trail: Vec<String>) -> Self {
         Self { label, url: redact(target.as_str()).into_owned(), target, content, trail }
@@ -67,6 +72,9 @@ impl Entry {
         let mut words = vec![self.target.to_string(), "--timeout".to_owned(), seconds.to_string()];
         words.extend(options.transcript.then(|| "-vvv".to_owned()));
         words.extend(options.words.iter().cloned());
+        if is_rtsp(&self.target) {
+            words.extend(options.only_host.words());
+        }
         let channel = match self.content {
             Content::Unseen => Channel::new(&self.label, &words),
             Content::Hls => Channel::hls(&self.label, &words),

@@ -10,8 +10,9 @@ use weir_probe::Probe;
 use weir_probe::http::{Get, Http};
 use weir_wire::redirector::{MAX_PLAYLIST, Playlist, RedirectorError, parse};
 
-use super::entry::{Content, Entry};
+use super::entry::{Content, Entry, is_rtsp};
 use super::is_playlist;
+use crate::only_host::OnlyHostArgs;
 
 /// Playlists inside playlists.
 const NESTING_MAX: usize = 4;
@@ -42,7 +43,7 @@ impl Pending {
 
 /// What was learnt on the way.
 pub(super) struct Trail<'a> {
-    only: &'a [String],
+    only: &'a OnlyHostArgs,
     /// The URLs of all playlists.
     fetched: Vec<String>,
     formats: Vec<String>,
@@ -56,7 +57,7 @@ pub(super) struct Trail<'a> {
 
 impl<'a> Trail<'a> {
     /// Nothing yet; `only` are the hosts that may be named, none means all.
-    pub(super) fn new(only: &'a [String]) -> Self {
+    pub(super) fn new(only: &'a OnlyHostArgs) -> Self {
         let (fetched, formats) = (Vec::new(), Vec::new());
         Self { only, fetched, formats, findings: Vec::new(), details: Vec::new(), skipped: 0 }
     }
@@ -208,6 +209,9 @@ impl<'a> Trail<'a> {
 
     /// Compares where an entry redirects to.
     pub(super) fn redirected(&mut self, entry: &Entry, outcome: &Outcome) {
+        if is_rtsp(&entry.target) {
+            return;
+        }
         let to = outcome.details.iter().find_map(|line| line.strip_prefix("redirected to: "));
         if let Some(url) = to.and_then(|to| Url::parse(to).ok()) {
             self.compare(&url, &format!("{} redirects to", entry.url));
@@ -216,16 +220,8 @@ impl<'a> Trail<'a> {
 
     /// Finds a host that may not be named.
     fn compare(&mut self, url: &Url, what: &str) {
-        let host = url.host_str().unwrap_or_default();
-        let port = url.port_or_known_default().map(|port| format!("{host}:{port}"));
-        let is = |allowed: &&String| {
-            let bare = allowed.trim_start_matches('[').trim_end_matches(']');
-            let same = |host: &str| host.trim_matches(['[', ']']).eq_ignore_ascii_case(bare);
-            same(host) || port.as_deref().is_some_and(|port| port.eq_ignore_ascii_case(allowed))
-        };
-        if !self.only.is_empty() && self.only.iter().find(is).is_none() {
-            let text = format!("{what} {}, only {} may be named", redact(url.as_str()), self.only.join(", "));
-            self.find(&fault::VIP_LEAK, &[], "", text);
+        if !self.only.allows(url.host_str().unwrap_or_default(), url.port_or_known_default()) {
+            self.findings.push(self.only.leak(what, &redact(url.as_str())));
         }
     }
 

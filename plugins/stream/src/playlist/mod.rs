@@ -19,6 +19,7 @@ use self::entry::Entry;
 use self::follow::{EXTENSIONS, Pending, Trail};
 use crate::channel::{Channel, ends_in, split};
 use crate::common::{self, HTTP_PORTS, SourceArgs, StreamCheck};
+use crate::only_host::OnlyHostArgs;
 use crate::target::Target;
 
 /// The word before the state.
@@ -53,10 +54,8 @@ pub struct PlaylistArgs {
     #[arg(long, value_name = "N")]
     quorum: Option<usize>,
 
-    /// Critical when an entry or a redirect names another host: the virtual address (or its name) behind which real servers
-    /// must stay unseen. With :PORT only that port. Repeatable.
-    #[arg(long, value_name = "HOST")]
-    only_host: Vec<String>,
+    #[command(flatten)]
+    only_host: OnlyHostArgs,
 
     /// Options of the checks that the entries' URLs choose, such as '--min-bitrate 96000'.
     #[arg(long, value_name = "OPTIONS", default_value = "", allow_hyphen_values = true)]
@@ -116,6 +115,7 @@ impl StreamCheck for PlaylistCheck {
             let options = Options {
                 credentials: credentials.cloned(),
                 words: words.clone(),
+                only_host: args.only_host.clone(),
                 transcript: common.wants_transcript(),
             };
             look(args, &options, common, target, probe, address).await
@@ -138,6 +138,7 @@ fn numbers(label: &str) -> Vec<u32> {
 struct Options {
     credentials: Option<Credentials>,
     words: Vec<String>,
+    only_host: OnlyHostArgs,
     transcript: bool,
 }
 
