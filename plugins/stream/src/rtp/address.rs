@@ -8,7 +8,7 @@ use weir_contract::{Problem, fault};
 /// The ports that VLC takes when none is given.
 const PORTS: [u16; 2] = [5004, 1234];
 /// How to write it.
-const FORMS: &str = "use rtp://GROUP:PORT, udp://GROUP:PORT, udp://SOURCE@GROUP:PORT, or udp://@:PORT for a port of this host";
+const FORMS: &str = "use rtp://GROUP:PORT, udp://GROUP:PORT, udp://192.0.2.1@GROUP:PORT for one sender, or udp://@:PORT for a port of this host";
 
 /// A URL, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
