@@ -137,6 +137,15 @@ impl Watcher {
 }
 
 impl Report {
+    /// This and what was found elsewhere of the same stream.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.sounds.extend(other.sounds);
+        self.pictures.extend(other.pictures);
+        self.trouble = self.trouble.or(other.trouble);
+        self
+    }
+
     /// Whether all sound was silent for so many seconds: one track that is heard is enough.
     pub fn silent(&self, least: f64) -> Verdict {
         all(self.sounds.iter().map(|sound| sound.silent.judge(least)), self.trouble.is_some())

@@ -3,6 +3,7 @@
 //! A server hands a new listener up to 64 KiB from its buffer at once, whether or not the source behind it still lives (measured
 //! with Icecast 2.4.4). Only what comes after that burst, over time, tells that media flows; so the two are counted apart.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use url::Url;
@@ -36,8 +37,11 @@ const BITRATE_TIME: Duration = Duration::from_millis(500);
 /// Kept back from the deadline for the verdict.
 const RESERVE: Duration = Duration::from_millis(100);
 
+/// Is given the media, piece by piece, without metadata.
+pub type Tap<'a> = RefCell<dyn FnMut(&[u8]) + 'a>;
+
 /// What to ask for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Listen<'a> {
     /// How long to wait for the first byte of the body, and how long to listen after it.
     pub time: Duration,
@@ -45,6 +49,8 @@ pub struct Listen<'a> {
     pub credentials: Option<&'a Credentials>,
     /// The `User-Agent`.
     pub user_agent: &'a str,
+    /// Who looks into the media.
+    pub tap: Option<&'a Tap<'a>>,
 }
 
 /// What was seen. Times count from the start of the check.
@@ -267,7 +273,7 @@ async fn receive(
     if let Framing::Length(length) = framing {
         heard.length = Some(length);
     }
-    let mut ear = Ear::new(heard, framing);
+    let mut ear = Ear::new(heard, framing, options.tap);
     let listened = listen_body(probe, &mut conn, rest, options.time, &mut ear).await;
     ear.close(probe.deadline.elapsed());
     listened.map_err(|problem| {
@@ -282,7 +288,7 @@ async fn listen_body(
     conn: &mut Conn,
     rest: Vec<u8>,
     time: Duration,
-    ear: &mut Ear<'_>,
+    ear: &mut Ear<'_, '_>,
 ) -> Result<(), Problem> {
     let began = probe.deadline.elapsed();
     let last = probe.deadline.timeout().saturating_sub(RESERVE);
@@ -321,8 +327,9 @@ async fn listen_body(
 }
 
 /// Counts what is heard.
-struct Ear<'a> {
+struct Ear<'a, 't> {
     heard: &'a mut Heard,
+    tap: Option<&'t Tap<'t>>,
     body: Body,
     deinterleaver: Deinterleaver,
     first_bytes: Vec<u8>,
@@ -330,11 +337,12 @@ struct Ear<'a> {
     live_since: Option<Duration>,
 }
 
-impl<'a> Ear<'a> {
-    fn new(heard: &'a mut Heard, framing: Framing) -> Self {
+impl<'a, 't> Ear<'a, 't> {
+    fn new(heard: &'a mut Heard, framing: Framing, tap: Option<&'t Tap<'t>>) -> Self {
         let deinterleaver = Deinterleaver::new(heard.station.metaint.unwrap_or(0));
         Self {
             heard,
+            tap,
             body: Body::new(framing),
             deinterleaver,
             first_bytes: Vec::new(),
@@ -345,7 +353,7 @@ impl<'a> Ear<'a> {
 
     /// Takes bytes that came at `now`; false when there is nothing more to hear.
     fn take(&mut self, input: &[u8], now: Duration) -> Result<bool, Problem> {
-        let (first_bytes, deinterleaver) = (&mut self.first_bytes, &mut self.deinterleaver);
+        let (first_bytes, deinterleaver, tap) = (&mut self.first_bytes, &mut self.deinterleaver, self.tap);
         let mut media = 0;
         let mut title = None;
         let result = self.body.feed(input, |content| {
@@ -354,6 +362,9 @@ impl<'a> Ear<'a> {
                     media += bytes.len() as u64;
                     let room = SNIFF_MAX - first_bytes.len();
                     first_bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+                    if let Some(tap) = tap {
+                        (tap.borrow_mut())(bytes);
+                    }
                 }
                 Part::Metadata(block) => {
                     title = Metadata::parse(block).ok().and_then(|m| m.title).or(title.take());

@@ -129,6 +129,35 @@ pub static SEGMENT_RATIO: Field = Field::gauge(
 /// How far variants are apart.
 pub static SKEW: Field =
     Field::gauge("skew", Unit::Seconds, "variant skew", "How far the live edges of the variants are apart.");
+/// How loud it is.
+pub static LOUDNESS: Field = Field::gauge(
+    "loudness",
+    Unit::None,
+    "loudness",
+    "Mean level of the loudest track of sound, dBFS: 0 is full scale, -96 silence. Only with --silence.",
+)
+.unbounded();
+/// For how long there was no sound.
+pub static SILENCE: Field = Field::gauge(
+    "silence",
+    Unit::Seconds,
+    "silence",
+    "The longest stretch without sound above the level of --silence.",
+);
+/// For how long the picture did not change.
+pub static FROZEN: Field = Field::gauge(
+    "frozen",
+    Unit::Seconds,
+    "frozen picture",
+    "The longest stretch in which the picture did not change. Only with --frozen.",
+);
+/// For how long there was nothing to see.
+pub static BLACK: Field = Field::gauge(
+    "black",
+    Unit::Seconds,
+    "black picture",
+    "The longest stretch in which the picture was black or of one colour. Only with --black.",
+);
 /// The state of the check, for graphs.
 pub static STATE: Field = Field::gauge(
     "state",
@@ -231,4 +260,22 @@ pub static TS_SHARE_GRAPH: Graph = Graph {
     category: CATEGORY,
     info: "Stuffing and scrambled packets among all packets (MPEG-TS by UDP and RTP only).",
     fields: &[&NULLS, &SCRAMBLED],
+};
+/// How loud.
+pub static LOUDNESS_GRAPH: Graph = Graph {
+    id: "loudness",
+    title: "loudness",
+    vlabel: "dBFS",
+    category: CATEGORY,
+    info: "Mean level of the sound (channels with --silence).",
+    fields: &[&LOUDNESS],
+};
+/// Dead air.
+pub static DEAD_AIR_GRAPH: Graph = Graph {
+    id: "dead_air",
+    title: "dead air",
+    vlabel: "seconds",
+    category: CATEGORY,
+    info: "The longest stretch of silence, of a frozen and of a black picture (channels with --silence, --frozen, --black).",
+    fields: &[&SILENCE, &FROZEN, &BLACK],
 };

@@ -11,8 +11,8 @@ use weir_probe::{block_on, together};
 
 use crate::channel::{self, CHANNELS_FILE, Channel};
 use crate::fields::{
-    BITRATE_GRAPH, FIRST_GRAPH, GAP_GRAPH, LAG_GRAPH, LOSS_GRAPH, SPEED_GRAPH, STATE, STATE_GRAPH,
-    TS_ERRORS_GRAPH, TS_INTERVAL_GRAPH, TS_SHARE_GRAPH,
+    BITRATE_GRAPH, DEAD_AIR_GRAPH, FIRST_GRAPH, GAP_GRAPH, LAG_GRAPH, LOSS_GRAPH, LOUDNESS_GRAPH,
+    SPEED_GRAPH, STATE, STATE_GRAPH, TS_ERRORS_GRAPH, TS_INTERVAL_GRAPH, TS_SHARE_GRAPH,
 };
 
 /// The link that draws every channel of the file in common graphs.
@@ -20,7 +20,7 @@ const ALL: &str = "all";
 /// So many channels are looked at at once.
 const AT_ONCE: usize = 256;
 /// The parent graph, then its children.
-const GRAPHS: [&Graph; 10] = [
+const GRAPHS: [&Graph; 12] = [
     &STATE_GRAPH,
     &FIRST_GRAPH,
     &BITRATE_GRAPH,
@@ -31,6 +31,8 @@ const GRAPHS: [&Graph; 10] = [
     &TS_ERRORS_GRAPH,
     &TS_INTERVAL_GRAPH,
     &TS_SHARE_GRAPH,
+    &LOUDNESS_GRAPH,
+    &DEAD_AIR_GRAPH,
 ];
 
 /// `stream_NAME` or `stream_all`

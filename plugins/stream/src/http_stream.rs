@@ -1,22 +1,24 @@
 //! `check_http_stream`: progressive HTTP, Icecast and SHOUTcast.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use clap::Args;
 use weir_cli::{Check, Common, seconds};
 use weir_contract::{Field, Outcome, Problem, Range, Sample, State, Thresholds, Unit, Value, fault};
 use weir_probe::Probe;
-use weir_probe::http_stream::{Heard, Listen, listen};
+use weir_probe::http_stream::{Heard, Listen, Tap, listen};
 use weir_wire::auth::Credentials;
 
 use crate::common::{self, HTTP_PORTS, SourceArgs, StreamCheck, StreamLimits};
-use crate::fields::{BITRATE, FIRST_MEDIA, GAP};
+use crate::dead_air::{DeadAirArgs, Ear, is_asked_for};
+use crate::fields::{BITRATE, BLACK, FIRST_MEDIA, FROZEN, GAP, LOUDNESS, SILENCE};
 use crate::target::Target;
 
 /// The word before the state.
 const SERVICE: &str = "HTTP STREAM";
 /// What is measured.
-pub const FIELDS: &[&Field] = &[&FIRST_MEDIA, &BITRATE, &GAP];
+pub const FIELDS: &[&Field] = &[&FIRST_MEDIA, &BITRATE, &GAP, &LOUDNESS, &SILENCE, &FROZEN, &BLACK];
 /// A source that is this much below what it advertises has fallen to half its bit rate.
 const ADVERTISED_SHARE_MIN: f64 = 0.6;
 /// After so long without a byte a player's buffer is at its end.
@@ -45,6 +47,8 @@ pub struct StreamArgs {
 
     #[command(flatten)]
     limits: StreamLimits,
+    #[command(flatten)]
+    air: DeadAirArgs,
 }
 
 fn listen_time(text: &str) -> Result<Duration, String> {
@@ -87,7 +91,9 @@ impl Check for HttpStream {
     }
 
     fn thresholds(args: &StreamArgs) -> Vec<(&'static Field, Thresholds)> {
-        FIELDS.iter().map(|field| (*field, args.thresholds(field))).collect()
+        let always = FIELDS.iter().filter(|field| !is_asked_for(field));
+        let always = always.map(|field| (*field, args.thresholds(field)));
+        always.chain(args.air.thresholds(&args.limits, FIELDS)).collect()
     }
 
     fn run(args: &StreamArgs, common: &Common) -> Outcome {
@@ -101,11 +107,23 @@ impl StreamCheck for HttpStream {
     }
 
     async fn check(args: &StreamArgs, common: &Common) -> Result<Outcome, Problem> {
+        args.air.fits(common)?;
         let look = async |probe: &Probe, address, target: &Target, credentials: Option<&Credentials>| {
-            let options = Listen { time: args.listen, credentials, user_agent: crate::USER_AGENT };
+            let time = args.listen.max(args.air.time());
+            let mut ear = args.air.ear();
+            let tap = RefCell::new(|bytes: &[u8]| {
+                if let Some(ear) = &mut ear {
+                    ear.feed(bytes);
+                }
+            });
+            let tap: Option<&Tap<'_>> = if args.air.time().is_zero() { None } else { Some(&tap) };
+            let options = Listen { time, credentials, user_agent: crate::USER_AGENT, tap };
             let mut heard = Heard::default();
             let problem = listen(probe, &target.url, Some(address), options, &mut heard).await.err();
-            judge(args, target.url.as_str(), &heard, problem)
+            let mut outcome = judge(args, target.url.as_str(), &heard, problem);
+            let air = ear.map(Ear::report);
+            args.air.judge(&mut outcome, air.as_ref(), &args.limits, FIELDS);
+            outcome
         };
         args.source.every_address(SERVICE, common, HTTP_PORTS, look).await
     }

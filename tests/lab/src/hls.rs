@@ -19,6 +19,7 @@ pub struct HlsBuilder {
     segment_seconds: u32,
     options: Vec<String>,
     extension: &'static str,
+    clip: Clip,
 }
 
 /// A live channel: nginx and one encoder per variant.
@@ -36,6 +37,7 @@ impl Lab {
             segment_seconds: 2,
             options: Vec::new(),
             extension: "ts",
+            clip: Clip::Video,
         }
     }
 }
@@ -45,6 +47,13 @@ impl HlsBuilder {
     #[must_use]
     pub fn variants(mut self, count: usize) -> Self {
         self.variants = count;
+        self
+    }
+
+    /// What the first variant shows, instead of [`Clip::Video`].
+    #[must_use]
+    pub fn clip(mut self, clip: Clip) -> Self {
+        self.clip = clip;
         self
     }
 
@@ -91,7 +100,7 @@ impl HlsBuilder {
         let mut encoders = Vec::new();
         for variant in 0..self.variants {
             let (clip, stream) = match variant % 2 {
-                0 => (Clip::Video, "BANDWIDTH=310000,RESOLUTION=320x180"),
+                0 => (self.clip, "BANDWIDTH=310000,RESOLUTION=320x180"),
                 _ => (Clip::VideoHigh, "BANDWIDTH=640000,RESOLUTION=640x360"),
             };
             writeln!(

@@ -33,6 +33,8 @@ pub enum Clip {
     VideoHigh,
     /// MP4, black picture and silence.
     Black,
+    /// MP4, a test card that does not change, and a tone.
+    Still,
     /// MPEG-TS of [`Clip::Video`].
     VideoTs,
     /// Windows Media (WMV2, WMA2).
@@ -54,6 +56,7 @@ impl Clip {
             Self::Video => "video.mp4",
             Self::VideoHigh => "video-high.mp4",
             Self::Black => "black.mp4",
+            Self::Still => "still.mp4",
             Self::VideoTs => "video.ts",
             Self::Wmv => "video.wmv",
             Self::RealAudio => "tone.rm",
@@ -67,7 +70,7 @@ impl Clip {
             Self::Tone | Self::Silence => "audio/mpeg",
             Self::ToneOgg => "application/ogg",
             Self::ToneAac => "audio/aac",
-            Self::Video | Self::VideoHigh | Self::Black => "video/mp4",
+            Self::Video | Self::VideoHigh | Self::Black | Self::Still => "video/mp4",
             Self::VideoTs => "video/mp2t",
             Self::Wmv => "video/x-ms-wmv",
             Self::RealAudio | Self::RealVideo => "application/vnd.rn-realmedia",
@@ -86,6 +89,10 @@ impl Clip {
                 format!("{large} {TONE} {H264} -b:v 500k -c:a aac -b:a 48k")
             }
             Self::Black => format!("{DARK} {QUIET} {H264} -b:v 200k -c:a aac -b:a 48k"),
+            Self::Still => {
+                let card = PICTURE.replace("testsrc2", "smptebars");
+                format!("{card} {TONE} {H264} -qp 28 -c:a aac -b:a 48k")
+            }
             Self::Wmv => format!("{PICTURE} {TONE} -c:v wmv2 -b:v 200k -c:a wmav2 -b:a 48k"),
             Self::RealAudio => format!("{TONE} -c:a real_144 -ar 8000 -ac 1 -metadata title=News_at_ten"),
             Self::RealVideo => format!("{PICTURE} {TONE} -c:v rv20 -b:v 200k -c:a real_144 -ar 8000 -ac 1"),

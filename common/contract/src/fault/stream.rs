@@ -174,6 +174,18 @@ catalogue! {
     STREAM_QUORUM "E-STREAM-QUORUM" Media Critical
         "Too few of a channel's URLs serve."
         "look at the findings of each URL: what they have in common is where to begin"
+    AIR_SILENT "E-AIR-SILENT" Content Critical
+        "Media flows, and no sound is in it."
+        "listen to it: look at the studio's output and the encoder's audio input"
+    AIR_FROZEN "E-AIR-FROZEN" Content Critical
+        "Media flows, and the picture does not change."
+        "look at it: the encoder's input has stopped, or what feeds it repeats its last picture"
+    AIR_BLACK "E-AIR-BLACK" Content Critical
+        "Media flows, and the picture is black or of one colour."
+        "look at it: the encoder has lost its video input, or what feeds it shows nothing"
+    AIR_UNDECIDED "E-AIR-UNDECIDED" Check Unknown
+        "Whether there is dead air cannot be told from this payload."
+        "leave the option away where the payload cannot be read, or accept it with --problem-state E-AIR-UNDECIDED=ok"
     NOT_MEDIA "E-NOT-MEDIA" Content Critical
         "The body is no media: a web page, a text, an error message."
         "open the URL in a browser: the server sends a page instead of the stream"

@@ -130,7 +130,8 @@ impl Format {
 
     /// The parameter sets in `sprop-parameter-sets` (RFC 6184) or `sprop-vps`, `-sps` and `-pps` (RFC 7798): NAL units.
     pub fn parameter_sets(&self) -> Vec<Vec<u8>> {
-        let sets = ["sprop-parameter-sets", "sprop-vps", "sprop-sps", "sprop-pps"].map(|name| self.parameter(name));
+        let sets =
+            ["sprop-parameter-sets", "sprop-vps", "sprop-sps", "sprop-pps"].map(|name| self.parameter(name));
         let sets = sets.into_iter().flatten().flat_map(|sets| sets.split(','));
         sets.take(MAX_PARAMETER_SETS).filter_map(base64::decode).collect()
     }

@@ -14,9 +14,10 @@ use weir_wire::http1::parse_http_date;
 
 use super::clock::{self, Clock};
 use super::report::{Report, Track};
+use crate::dead_air::Ear;
 use crate::hls::freshness::{Freshness, Patience, Proof, Since, assess};
 pub use crate::hls::measure::{Options, Segments};
-use crate::hls::pieces::{Wanted, piece};
+use crate::hls::pieces::{LISTENED_MAX, Wanted, listen_to, piece};
 use crate::hls::report::{Look, Piece, PieceKind};
 
 /// Representations that are looked at.
@@ -72,6 +73,7 @@ pub async fn measure(
         let work = report.tracks.iter_mut().map(|track| visit.fetch(track, mpd, period, clock, &answer.url));
         together(SEGMENTS_AT_ONCE, work).await;
     }
+    report.air = visit.listen(&report.tracks, &answer.url).await;
     visit.watch(report, answer).await;
     Ok(())
 }
@@ -252,6 +254,63 @@ impl Visit<'_> {
         Ok(())
     }
 
+    /// Listens to the picture and the sound that cost the least: one encoder feeds all of a kind.
+    async fn listen(&self, tracks: &[Track], manifest: &Url) -> Option<weir_media::Report> {
+        let air = self.options.air;
+        let mut ear = air.ear()?;
+        let cheapest = |kind: &str| {
+            let of_kind = tracks.iter().filter(|track| track.representation.content_type == kind);
+            of_kind.min_by_key(|track| track.representation.bandwidth.unwrap_or(u64::MAX))
+        };
+        let mut looked_at: Vec<&Track> =
+            [cheapest("video"), cheapest("audio")].into_iter().flatten().collect();
+        if looked_at.is_empty() {
+            looked_at.extend(tracks.iter().find(|track| track.is_media()));
+        }
+        let mut reports = Vec::new();
+        for track in looked_at {
+            if let Err(problem) = self.listen_to(track, manifest, air.time().as_secs_f64(), &mut ear).await {
+                ear.watcher().cannot(problem.text);
+            }
+            reports.push(std::mem::replace(&mut ear, air.ear()?).report());
+        }
+        reports.into_iter().reduce(weir_media::Report::and)
+    }
+
+    /// The newest segments of one representation that last so many seconds together.
+    async fn listen_to(
+        &self,
+        track: &Track,
+        manifest: &Url,
+        time: f64,
+        ear: &mut Ear,
+    ) -> Result<(), Problem> {
+        let one = &track.representation;
+        let Some(newest) = track.newest else { return Ok(()) };
+        let unnamed =
+            |error: weir_wire::dash::TemplateError| Problem::new(&fault::DASH_SYNTAX, error.to_string());
+        let mut list = Vec::new();
+        let mut covered = 0.0;
+        let last = newest.index.saturating_sub(track.missing);
+        for place in (0..=last).rev().take(LISTENED_MAX).map_while(|index| one.segments.place(index)) {
+            if covered >= time {
+                break;
+            }
+            covered += place.duration;
+            list.insert(0, (PieceKind::NewestSegment, one.media(&place).map_err(unnamed)?));
+        }
+        if let Some(init) = one.initialization().map_err(unnamed)? {
+            list.insert(0, (PieceKind::Map, init));
+        }
+        for (kind, resource) in list {
+            let url = url_of(one, manifest, &resource)?;
+            let range = resource.range.map(|(offset, length)| ByteRange { offset, length });
+            let wanted = Wanted { kind, uri: url.as_str(), range, duration: 0.0, encrypted: false };
+            listen_to(self.probe, self.http, manifest, &[wanted], ear).await;
+        }
+        Ok(())
+    }
+
     async fn piece(
         &self,
         one: &Representation,
@@ -260,10 +319,7 @@ impl Visit<'_> {
         resource: &Resource,
         duration: f64,
     ) -> Result<Piece, Problem> {
-        let uris = one.bases.iter().chain(&resource.uri);
-        let url = uris.map(|uri| &**uri).try_fold(manifest.clone(), |base, uri| base.join(uri));
-        let url =
-            url.map_err(|error| Problem::new(&fault::DASH_SYNTAX, format!("a segment's URL: {error}")))?;
+        let url = url_of(one, manifest, resource)?;
         let range = resource.range.map(|(offset, length)| ByteRange { offset, length });
         let wanted = Wanted { kind, uri: url.as_str(), range, duration, encrypted: false };
         Ok(piece(self.probe, self.http, manifest, &wanted).await)
@@ -307,6 +363,13 @@ impl Visit<'_> {
             }
         }
     }
+}
+
+/// Where a resource of a representation is.
+fn url_of(one: &Representation, manifest: &Url, resource: &Resource) -> Result<Url, Problem> {
+    let uris = one.bases.iter().chain(&resource.uri);
+    let url = uris.map(|uri| &**uri).try_fold(manifest.clone(), |base, uri| base.join(uri));
+    url.map_err(|error| Problem::new(&fault::DASH_SYNTAX, format!("a segment's URL: {error}")))
 }
 
 /// What a manifest says about the edge of a representation whose segments it lists; `None` where the clock decides.

@@ -20,7 +20,8 @@ pub use self::judge::samples;
 use self::measure::{Options, measure};
 use self::report::Report;
 use crate::common::{self, HTTP_PORTS, SourceArgs, StreamCheck, StreamLimits};
-use crate::fields::{BITRATE, FIRST_MEDIA};
+use crate::dead_air::{DeadAirArgs, is_asked_for};
+use crate::fields::{BITRATE, BLACK, FIRST_MEDIA, FROZEN, LOUDNESS, SILENCE};
 use crate::hls::measure::Segments;
 use crate::hls::{LAG, RATIO_LIMITS, SEGMENT_RATIO, SKEW, VARIANTS, percent, skew_seconds};
 use crate::target::Target;
@@ -28,7 +29,8 @@ use crate::target::Target;
 /// The word before the state.
 const SERVICE: &str = "DASH";
 /// What is measured.
-pub const FIELDS: &[&Field] = &[&LAG, &VARIANTS, &FIRST_MEDIA, &BITRATE, &SEGMENT_RATIO, &SKEW];
+pub const FIELDS: &[&Field] =
+    &[&LAG, &VARIANTS, &FIRST_MEDIA, &BITRATE, &SEGMENT_RATIO, &SKEW, &LOUDNESS, &SILENCE, &FROZEN, &BLACK];
 
 /// The options of `check_dash`.
 #[derive(Args, Debug)]
@@ -66,6 +68,8 @@ pub struct DashArgs {
 
     #[command(flatten)]
     limits: StreamLimits,
+    #[command(flatten)]
+    air: DeadAirArgs,
 }
 
 impl DashArgs {
@@ -81,6 +85,7 @@ impl DashArgs {
             segments: self.segments,
             watch: self.watch.unwrap_or_default(),
             lag: self.lag_limits(),
+            air: self.air,
         }
     }
 
@@ -124,10 +129,10 @@ impl Check for Dash {
     }
 
     fn thresholds(args: &DashArgs) -> Vec<(&'static Field, Thresholds)> {
-        FIELDS
-            .iter()
-            .map(|field| (*field, args.limits.of(field, FIELDS, args.static_thresholds(field))))
-            .collect()
+        let always = FIELDS.iter().filter(|field| !is_asked_for(field));
+        let always =
+            always.map(|field| (*field, args.limits.of(field, FIELDS, args.static_thresholds(field))));
+        always.chain(args.air.thresholds(&args.limits, FIELDS)).collect()
     }
 
     fn run(args: &DashArgs, common: &Common) -> Outcome {
@@ -148,7 +153,9 @@ impl StreamCheck for Dash {
             let options = Options { credentials: credentials.cloned(), ..args.options() };
             let mut report = Report::default();
             let problem = measure(probe, &target.url, Some(address), &options, &mut report).await.err();
-            judge::judge(args, target.url.as_str(), &report, problem)
+            let mut outcome = judge::judge(args, target.url.as_str(), &report, problem);
+            args.air.judge(&mut outcome, report.air.as_ref(), &args.limits, FIELDS);
+            outcome
         };
         args.source.every_address(SERVICE, common, HTTP_PORTS, look).await
     }

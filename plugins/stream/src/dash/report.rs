@@ -28,6 +28,8 @@ pub struct Report {
     pub skipped: usize,
     /// Why the manifest could not be had again.
     pub reload: Option<Problem>,
+    /// What was heard and seen, when it was asked for.
+    pub air: Option<weir_media::Report>,
 }
 
 impl Report {

@@ -19,6 +19,7 @@ use super::freshness::{Patience, Proof, assess};
 use super::pieces;
 use super::report::{Blocking, Look, Master, Report, Role, Track};
 use super::rules;
+use crate::dead_air::DeadAirArgs;
 
 /// Media playlists of one master that are looked at.
 const TRACKS_MAX: usize = 64;
@@ -58,6 +59,8 @@ pub struct Options {
     pub watch: Duration,
     /// Absolute limits of the lag in seconds, instead of those relative to the target duration.
     pub lag: Thresholds,
+    /// What to listen for.
+    pub air: DeadAirArgs,
 }
 
 impl Options {
@@ -115,8 +118,31 @@ pub async fn measure(
         let work = report.tracks.iter_mut().map(|track| pieces::fetch(probe, &http, options.segments, track));
         together(SEGMENTS_AT_ONCE, work).await;
     }
+    report.air = listen(probe, &http, options.air, &report.tracks).await;
     together(TRACKS_MAX, report.tracks.iter_mut().map(|track| visit.watch(track))).await;
     Ok(())
+}
+
+/// Listens to the variant that costs the least, since one encoder feeds them all, and to the first rendition of sound.
+async fn listen(
+    probe: &Probe,
+    http: &Http,
+    air: DeadAirArgs,
+    tracks: &[Track],
+) -> Option<weir_media::Report> {
+    let mut ear = air.ear()?;
+    let there = || tracks.iter().filter(|track| track.playlist.is_some());
+    let picture = there()
+        .filter(|track| matches!(track.role, Role::Variant | Role::Channel))
+        .min_by_key(|track| track.bandwidth.unwrap_or(u64::MAX));
+    let sound = there().find(|track| track.role == Role::Rendition(RenditionType::Audio));
+    // Each container has tracks and an initialization of its own.
+    let mut reports = Vec::new();
+    for track in [picture, sound].into_iter().flatten() {
+        pieces::listen(probe, http, track, air.time().as_secs_f64(), &mut ear).await;
+        reports.push(std::mem::replace(&mut ear, air.ear()?).report());
+    }
+    reports.into_iter().reduce(weir_media::Report::and)
 }
 
 /// What every step of one run needs.

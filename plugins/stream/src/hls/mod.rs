@@ -25,7 +25,8 @@ pub(crate) use self::judge::thousandths;
 use self::measure::{Options, Segments, measure};
 use self::report::Report;
 use crate::common::{self, HTTP_PORTS, SourceArgs, StreamCheck, StreamLimits};
-use crate::fields::{BITRATE, FIRST_MEDIA};
+use crate::dead_air::{DeadAirArgs, is_asked_for};
+use crate::fields::{BITRATE, BLACK, FIRST_MEDIA, FROZEN, LOUDNESS, SILENCE};
 pub use crate::fields::{LAG, SEGMENT_RATIO, SKEW, VARIANTS};
 use crate::target::Target;
 
@@ -33,7 +34,8 @@ use crate::target::Target;
 const SERVICE: &str = "HLS";
 
 /// What is measured.
-pub const FIELDS: &[&Field] = &[&LAG, &VARIANTS, &FIRST_MEDIA, &BITRATE, &SEGMENT_RATIO, &SKEW];
+pub const FIELDS: &[&Field] =
+    &[&LAG, &VARIANTS, &FIRST_MEDIA, &BITRATE, &SEGMENT_RATIO, &SKEW, &LOUDNESS, &SILENCE, &FROZEN, &BLACK];
 /// Download time against duration: half is close, and at 1 players stall.
 pub(crate) const RATIO_LIMITS: (f64, f64) = (0.5, 1.0);
 
@@ -73,6 +75,8 @@ pub struct HlsArgs {
 
     #[command(flatten)]
     limits: StreamLimits,
+    #[command(flatten)]
+    air: DeadAirArgs,
 }
 
 pub(crate) fn percent(text: &str) -> Result<f64, String> {
@@ -99,6 +103,7 @@ impl HlsArgs {
             segments: self.segments,
             watch: self.watch.unwrap_or_default(),
             lag: self.lag_limits(),
+            air: self.air,
         }
     }
 
@@ -142,10 +147,10 @@ impl Check for Hls {
     }
 
     fn thresholds(args: &HlsArgs) -> Vec<(&'static Field, Thresholds)> {
-        FIELDS
-            .iter()
-            .map(|field| (*field, args.limits.of(field, FIELDS, args.static_thresholds(field))))
-            .collect()
+        let always = FIELDS.iter().filter(|field| !is_asked_for(field));
+        let always =
+            always.map(|field| (*field, args.limits.of(field, FIELDS, args.static_thresholds(field))));
+        always.chain(args.air.thresholds(&args.limits, FIELDS)).collect()
     }
 
     fn run(args: &HlsArgs, common: &Common) -> Outcome {
@@ -166,7 +171,9 @@ impl StreamCheck for Hls {
             let options = Options { credentials: credentials.cloned(), ..args.options() };
             let mut report = Report::default();
             let problem = measure(probe, &target.url, Some(address), &options, &mut report).await.err();
-            judge::judge(args, target.url.as_str(), &report, problem)
+            let mut outcome = judge::judge(args, target.url.as_str(), &report, problem);
+            args.air.judge(&mut outcome, report.air.as_ref(), &args.limits, FIELDS);
+            outcome
         };
         args.source.every_address(SERVICE, common, HTTP_PORTS, look).await
     }

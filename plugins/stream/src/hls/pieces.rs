@@ -11,6 +11,7 @@ use weir_wire::ts;
 
 use super::measure::{Segments, resolve};
 use super::report::{Flaw, Piece, PieceKind, Track};
+use crate::dead_air::Ear;
 
 /// A larger segment is none.
 const SEGMENT_MAX: u64 = 128 * 1024 * 1024;
@@ -18,6 +19,10 @@ const SEGMENT_MAX: u64 = 128 * 1024 * 1024;
 const SMALL_MAX: u64 = 4 * 1024 * 1024;
 /// So much of a segment is looked into.
 const LOOK_INTO: usize = 512 * 1024;
+/// Of segments that are listened to for dead air, all of it, within reason: one is held at a time.
+const LISTEN_TO: usize = 8 * 1024 * 1024;
+/// So many segments are listened to at most.
+pub(crate) const LISTENED_MAX: usize = 64;
 /// The size of an AES-128 key.
 const KEY_BYTES: u64 = 16;
 /// The size of a block of AES.
@@ -108,7 +113,7 @@ pub(crate) async fn piece(probe: &Probe, http: &Http, base: &Url, wanted: &Wante
         first_byte: None,
         container: None,
     };
-    match get(probe, http, base, wanted).await {
+    match get(probe, http, base, wanted, LOOK_INTO).await {
         Ok(answer) => {
             answer.url.as_str().clone_into(&mut piece.url);
             piece.bytes = answer.bytes;
@@ -121,7 +126,47 @@ pub(crate) async fn piece(probe: &Probe, http: &Http, base: &Url, wanted: &Wante
     piece
 }
 
-async fn get(probe: &Probe, http: &Http, base: &Url, wanted: &Wanted<'_>) -> Result<Answer, Problem> {
+/// Listens to the newest segments for so long that there is an answer.
+pub(super) async fn listen(probe: &Probe, http: &Http, track: &Track, time: f64, ear: &mut Ear) {
+    let (Some(playlist), Ok(base)) = (&track.playlist, resolve(&track.url, None)) else { return };
+    let mut list = Vec::new();
+    let mut covered = 0.0;
+    for one in playlist.segments.iter().rev().filter(|one| !one.gap).take(LISTENED_MAX) {
+        if covered >= time {
+            break;
+        }
+        if one.keys.iter().any(|key| key.method != "NONE") {
+            ear.watcher().cannot("the segments are encrypted");
+            return;
+        }
+        covered += one.duration;
+        list.insert(0, segment(PieceKind::NewestSegment, one));
+    }
+    if let Some(map) = newest(playlist).and_then(|newest| newest.map.as_ref()) {
+        let (range, duration) = (map.byte_range, 0.0);
+        list.insert(0, Wanted { kind: PieceKind::Map, uri: &map.uri, range, duration, encrypted: false });
+    }
+    listen_to(probe, http, &base, &list, ear).await;
+}
+
+/// Fetches what is listed, one after the other, and listens to it.
+pub(crate) async fn listen_to(probe: &Probe, http: &Http, base: &Url, list: &[Wanted<'_>], ear: &mut Ear) {
+    for wanted in list {
+        match get(probe, http, base, wanted, LISTEN_TO).await {
+            Ok(answer) if wanted.kind == PieceKind::Map => ear.init(&answer.body),
+            Ok(answer) => ear.segment(&answer.body),
+            Err(problem) => ear.watcher().cannot(format!("a segment is missing: {}", problem.text)),
+        }
+    }
+}
+
+async fn get(
+    probe: &Probe,
+    http: &Http,
+    base: &Url,
+    wanted: &Wanted<'_>,
+    keep: usize,
+) -> Result<Answer, Problem> {
     let url = resolve(wanted.uri, Some(base))?;
     let range = wanted.range.map(|range| (range.offset, range.length));
     let (stage, limit) = match wanted.kind {
@@ -130,7 +175,7 @@ async fn get(probe: &Probe, http: &Http, base: &Url, wanted: &Wanted<'_>) -> Res
         PieceKind::NewestPart => ("part", SEGMENT_MAX),
         PieceKind::NewestSegment | PieceKind::OldestSegment => ("segment", SEGMENT_MAX),
     };
-    let answer = http.get(probe, stage, Get::media(&url, range, limit, LOOK_INTO)).await?;
+    let answer = http.get(probe, stage, Get::media(&url, range, limit, keep)).await?;
     match wanted.range {
         Some(_) if answer.status != 206 => {
             let text = format!("a byte range was asked for, and the server sent all {} bytes", answer.bytes);

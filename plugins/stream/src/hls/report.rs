@@ -19,6 +19,8 @@ pub struct Report {
     pub master: Option<Master>,
     /// Every media playlist: variants first, then renditions.
     pub tracks: Vec<Track>,
+    /// What was heard and seen, when it was asked for.
+    pub air: Option<weir_media::Report>,
 }
 
 /// What a master playlist names.

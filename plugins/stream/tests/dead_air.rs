@@ -1,0 +1,67 @@
+//! Dead air on real servers: silent sound, black and frozen pictures, each beside a stream that is well.
+
+mod support;
+
+use std::time::Duration;
+
+use support::{critical, http, metric, ok, together, unknown};
+use weir_lab::{Clip, Lab, Result};
+
+/// All that can be asked of a channel with pictures.
+const ALL: [&str; 8] = ["-t", "20", "--silence", "-50:8s", "--frozen", "8s", "--black", "8s"];
+
+#[test]
+fn a_silent_mount_of_icecast_is_critical_and_one_that_plays_is_not() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["icecast2", "ffmpeg", "curl"]) else { return Ok(()) };
+    let icecast = lab.icecast().start()?;
+    let mounts =
+        [("a.mp3", Clip::Tone), ("b.mp3", Clip::Silence), ("c.ogg", Clip::ToneOgg), ("d.aac", Clip::ToneAac)];
+    let _sources = together(mounts, |(mount, clip)| {
+        let source = icecast.source(mount, clip)?;
+        std::thread::sleep(Duration::from_secs(1));
+        Ok(source)
+    })?;
+    let seen = together(mounts, |(mount, _)| {
+        http(&lab, &["-v", &icecast.url(mount), "-t", "20", "--silence", "-50:8s"])
+    })?;
+    for well in [&seen[0], &seen[2], &seen[3]] {
+        ok(well, &["longest silence", "loudness=-2"]);
+        assert!(metric(well, "silence") < 0.5, "{well:#?}");
+    }
+    critical(&seen[1], &["E-AIR-SILENT", "no sound above -50 dBFS", "loudness=-96"]);
+    assert!(metric(&seen[1], "silence") >= 8.0, "{:#?}", seen[1]);
+    Ok(())
+}
+
+#[test]
+fn hls_that_is_black_and_silent_or_frozen_is_critical() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["nginx", "ffmpeg"]) else { return Ok(()) };
+    let look = |channel: &weir_lab::Hls| {
+        let url = channel.url();
+        lab.check("check_hls", &[["-v", url.as_str()].as_slice(), &ALL].concat())
+    };
+    let builders = [lab.hls(), lab.hls().clip(Clip::Black).fmp4(), lab.hls().clip(Clip::Still)];
+    let channels = together(builders, |builder| builder.start())?;
+    // Ten seconds must be listed.
+    std::thread::sleep(Duration::from_secs(6));
+    let seen = together(&channels, look)?;
+    ok(&seen[0], &["frozen=0s", "black=0s", "silence=0"]);
+    critical(&seen[1], &["E-AIR-SILENT", "E-AIR-BLACK", "or of one colour, for"]);
+    critical(&seen[2], &["E-AIR-FROZEN", "has not changed for", "black=0s"]);
+    Ok(())
+}
+
+#[test]
+fn what_cannot_be_looked_into_is_unknown_and_says_why() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["icecast2", "ffmpeg", "curl"]) else { return Ok(()) };
+    let icecast = lab.icecast().start()?;
+    let _source = icecast.source("a.mp3", Clip::Tone)?;
+    let url = icecast.url("a.mp3");
+    let seen = http(&lab, &[&url, "-t", "9", "--frozen", "3s"])?;
+    unknown(&seen, &["E-AIR-UNDECIDED", "a frozen picture cannot be told: no pictures came"]);
+    let accepted = http(&lab, &[&url, "-t", "9", "--frozen", "3s", "--problem-state", "E-AIR-UNDECIDED=ok"])?;
+    ok(&accepted, &[]);
+    let hasty = http(&lab, &[&url, "-t", "5", "--silence", "-50:8s"])?;
+    unknown(&hasty, &["E-USAGE", "use -t 10 or more"]);
+    Ok(())
+}
