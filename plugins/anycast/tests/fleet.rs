@@ -26,8 +26,9 @@ fn expect(seen: &Outcome, code: i32, words: &[&str]) {
 
 #[test]
 fn hijacks_are_seen_and_the_fleet_is_counted() -> Result<()> {
-    let Some(net) = Topology::for_test(&["exabgp"])? else { return Ok(()) };
+    let Some(net) = Topology::for_test(&["exabgp", "munin"])? else { return Ok(()) };
     reports(&net)?;
+    drawn(&net)?;
     let bad = Host::new("bad")?;
     let _wire =
         wire(&End(&net.router_host, "w9", &["10.0.9.1/30"]), &End(&bad, "u9", &["10.0.9.2/30"]), None)?;
@@ -98,6 +99,37 @@ fn hijacks_are_seen_and_the_fleet_is_counted() -> Result<()> {
     net.router.until_gone("show route 192.0.2.0/24", "tr4")?;
     expect(&look(&[])?, 2, &["192.0.2.0/24 is announced by only 1: ape4", "[E-FLEET-ANNOUNCERS]"]);
     views_of_other_daemons(&net)
+}
+
+/// Munin on the border router: who answers, and how many announce, from one plugin; a real master stores it.
+fn drawn(net: &Topology) -> Result<()> {
+    let nodes = "--node wix1=203.0.113.1 --node ape1=203.0.113.2 --node sfo1=203.0.113.3";
+    let config = format!(
+        "[anycast_*]\nuser root\nenv.options -H {SERVICE4} --identity dns:www.anycast.test {nodes}\n\
+         env.fleet --daemon bird:{} --prefix 192.0.2.0/24 --prefix 2001:db8:53::/48 -c 2:\n",
+        net.router.socket().display()
+    );
+    let plugin = weir_lab::bin("anycast_")?;
+    let munin = net.router_host.lab().munin().plugin("anycast_dns", &plugin).config(&config).start()?;
+    let described = munin.config("anycast_dns")?;
+    for line in ["multigraph anycast_dns.announcers", "_192_0_2_0_24_announcers.critical 2:"] {
+        assert!(described.contains(line), "no `{line}` in {described}");
+    }
+    let values = munin.dirty_config("anycast_dns")?;
+    for line in
+        ["wix1_share.value 100", "alive.value 3", "_192_0_2_0_24_announcers.value 3", "changes.value 0"]
+    {
+        assert!(values.contains(line), "no `{line}` in {values}{}", munin.log());
+    }
+    munin.update()?;
+    for (graph, field, wanted) in [
+        ("anycast_dns", "wix1_share", "100"),
+        ("anycast_dns-announcers", "_192_0_2_0_24_announcers", "3"),
+        ("anycast_dns-announcers", "_2001_db8_53___48_announcers", "3"),
+    ] {
+        assert_eq!(munin.last_value(graph, field)?, wanted, "{graph} {field}");
+    }
+    Ok(())
 }
 
 /// Each node runs its check and pushes the file.
