@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -10,6 +11,7 @@ use tokio_rustls::client::TlsStream;
 use weir_contract::{Problem, fault};
 
 use crate::Probe;
+use crate::rest::Rest;
 
 /// A connection to a server.
 #[derive(Debug)]
@@ -89,6 +91,28 @@ impl Conn {
             },
         };
         result.map_err(|error| closed(&error))
+    }
+
+    /// Wakes the reader for no fewer bytes than `least`, or the end of the stream. Over TLS for any: a record is never small.
+    pub(crate) fn wake_for(&self, least: usize) {
+        if let Self::Plain(stream) = self {
+            // Without it, it only costs more.
+            let _ = nix::sys::socket::setsockopt(stream, crate::sockopt::ReceiveLowat, &least);
+        }
+    }
+
+    /// Leaves what comes to the kernel for `time`, or until it is much.
+    pub(crate) async fn rest(&self, rest: &mut Rest, time: Duration) {
+        /// The kernel has room for twice this; a sender that fills it would be held up.
+        const MUCH: usize = 32 * 1024;
+        let Self::Plain(stream) = self else { return rest.sleep(time).await };
+        self.wake_for(MUCH);
+        tokio::select! {
+            biased;
+            _ = stream.readable() => {}
+            () = rest.sleep(time) => {}
+        }
+        self.wake_for(1);
     }
 
     /// The DNS names in the server's certificate; none without TLS.

@@ -14,6 +14,7 @@ use weir_wire::http1::{Body, BodyError, Framing, Head, HeadError, HeadReader, Pr
 use weir_wire::icy::{self, Deinterleaver, Metadata, Part, Station};
 use weir_wire::media::{Container, sniff};
 
+use crate::rest::Rest;
 use crate::{Conn, Probe};
 
 /// Redirects are followed this often.
@@ -298,27 +299,23 @@ async fn listen_body(
             let mut more = ear.take(&rest, began)?;
             let mut buffer = vec![0; READ];
             let mut now = began;
-            // One timer for all reads: setting a new one for each costs more than the read.
-            let mut alarm = Duration::MAX;
-            let mut timer = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
+            let mut rest = Rest::new();
             while more {
                 let until = (ear.heard.first_media.unwrap_or(began) + time).min(last);
                 if now >= until {
                     break;
                 }
-                if until != alarm {
-                    alarm = until;
-                    timer.as_mut().reset(tokio::time::Instant::now() + until.saturating_sub(now));
-                }
                 let read = tokio::select! {
+                    biased;
                     read = conn.read(&mut buffer) => read?,
-                    () = timer.as_mut() => break,
+                    () = rest.sleep(until.saturating_sub(now)) => break,
                 };
                 now = probe.deadline.elapsed();
                 more = if read == 0 { ear.server_closed()? } else { ear.take(&buffer[..read], now)? };
                 let past_burst = ear.heard.first_media.is_some_and(|first| now >= first + BURST_TIME);
                 if more && past_burst && read < READ {
-                    probe.pause(REST.min(until.saturating_sub(now))).await;
+                    conn.rest(&mut rest, REST.min(until.saturating_sub(now))).await;
+                    now = probe.deadline.elapsed();
                 }
             }
             Ok(())

@@ -3,7 +3,6 @@
 //! This is the only room that touches a network. It prints nothing, reads neither `argv` nor environment, and returns typed
 //! [`Problem`](weir_contract::Problem)s. What a probe learns before a problem is kept: probe functions write their facts into a
 //! report that the caller owns, so that a deadline in the middle loses nothing.
-#![forbid(unsafe_code)]
 
 mod deadline;
 pub mod state;
@@ -38,6 +37,8 @@ pub mod pna;
 #[cfg(feature = "net")]
 mod resolve;
 #[cfg(feature = "net")]
+mod rest;
+#[cfg(feature = "net")]
 pub mod rtmp;
 #[cfg(feature = "net")]
 pub mod rtp;
@@ -47,6 +48,8 @@ pub mod rtsp;
 mod run;
 #[cfg(feature = "net")]
 pub mod snmp;
+#[cfg(feature = "net")]
+mod sockopt;
 #[cfg(feature = "net")]
 pub mod squid;
 #[cfg(feature = "net")]

@@ -265,7 +265,10 @@ pub fn samples(seen: &Seen) -> Vec<Sample> {
     // Before the first packet RTP-Info is only to be believed of a file by UDP: a connection loses nothing, and a live source has
     // gone on before the listener was joined to it (GStreamer).
     let head = if seen.transport == Some("UDP") && !seen.live { sum(|s| s.head_missing) } else { 0 };
+    // What this host dropped is missing, too, and the network did not lose it.
+    let dropped: u64 = seen.tracks.iter().map(|track| track.overflowed).sum();
     let (missing, expected) = (sum(|s| s.missing) + head, sum(|s| s.expected) + head);
+    let (missing, expected) = (missing.saturating_sub(dropped), expected.saturating_sub(dropped));
     let seconds = seen.watched().as_secs_f64();
     #[allow(clippy::cast_precision_loss, reason = "counts of a few seconds")]
     let percent = |part: u64, whole: u64| (part as f64 / whole as f64 * 1e5).round() / 1e3;
@@ -336,6 +339,12 @@ fn details(url: &str, seen: &Seen) -> Vec<String> {
             s.duplicates,
             Unit::Seconds.human(s.longest_gap.into()),
         ));
+        if track.overflowed > 0 {
+            lines.push(format!(
+                "{}: {} of the lost packets came, and this host's receive buffer was full (net.core.rmem_max): they do not count as loss",
+                track.kind, track.overflowed
+            ));
+        }
     }
     lines
 }

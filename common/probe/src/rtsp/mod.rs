@@ -75,6 +75,8 @@ pub struct Track {
     pub bye: bool,
     /// Packets on its channel or port that are no RTP.
     pub garbage: u64,
+    /// Packets that came by UDP and that this host's buffer had no room for: missing, and not lost by the network.
+    pub overflowed: u64,
 }
 
 impl Track {
@@ -93,6 +95,7 @@ impl Track {
             reception: Reception::new(media.clock_rate()),
             bye: false,
             garbage: 0,
+            overflowed: 0,
         };
         if media.is_real() {
             track.describe_real(media);
@@ -348,7 +351,7 @@ impl Client<'_> {
         self.channels.clear();
         let mut all = Vec::new();
         for control in controls {
-            let mut udp = Udp::bind(self.local_ip()).await?;
+            let udp = Udp::bind(self.local_ip())?;
             let offer = Transport::offer_udp(udp.port);
             let answer = self.call("setup", Method::Setup, control, &[("Transport", &offer)]).await?;
             if answer.status != 200 {
@@ -363,8 +366,7 @@ impl Client<'_> {
                 udp.open_path(
                     SocketAddr::new(source, ports.rtp),
                     ports.rtcp.map(|p| SocketAddr::new(source, p)),
-                )
-                .await;
+                );
             }
             all.push(udp);
         }

@@ -1,78 +1,83 @@
 //! RTP that arrives, on the connection or by UDP, for as long as it is watched.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::task::Poll;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use tokio::io::ReadBuf;
-use tokio::net::UdpSocket;
+use futures_util::future::select_all;
 use weir_contract::{Problem, fault};
 use weir_wire::rtsp::Method;
 
 use super::client::{Client, unreadable};
 use super::{RESERVE, Seen, Watch};
+use crate::Deadline;
+use crate::datagrams::Datagrams;
+use crate::rest::Rest;
 
-/// Larger datagrams than an Ethernet's come from jumbo frames.
-const DATAGRAM_MAX: usize = 64 * 1024;
+/// An interleaved packet of fewer bytes holds no picture and no sound, only what H.264 and H.265 put before a picture (4 bytes of
+/// framing, 12 of RTP, 2 or 3 of an access unit delimiter): what follows at once wakes us for both.
+const WAKE_FOR: usize = 20;
 /// Pairs of ports that are tried until one is free.
 const PORT_TRIES: usize = 32;
 
 /// The sockets of one track.
 pub(super) struct Udp {
-    rtp: UdpSocket,
-    rtcp: UdpSocket,
+    rtp: Datagrams,
+    rtcp: Datagrams,
     /// The even port of the pair.
     pub(super) port: u16,
 }
 
 impl Udp {
     /// An even port for RTP and the next one for RTCP (RFC 3550, section 11).
-    pub(super) async fn bind(local: Option<IpAddr>) -> Result<Self, Problem> {
+    pub(super) fn bind(local: Option<IpAddr>) -> Result<Self, Problem> {
         let ip = local.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let failed = |error: std::io::Error| Problem::new(&fault::INTERNAL, format!("no UDP port: {error}"));
         for _ in 0..PORT_TRIES {
-            let rtp = UdpSocket::bind((ip, 0)).await.map_err(failed)?;
+            let rtp = UdpSocket::bind((ip, 0)).map_err(failed)?;
             let port = rtp.local_addr().map_err(failed)?.port();
             let (even, odd) = (port & !1, port | 1);
             // The kernel gave one of the pair; the other may be taken.
-            let Ok(other) = UdpSocket::bind((ip, if port == even { odd } else { even })).await else {
+            let Ok(other) = UdpSocket::bind((ip, if port == even { odd } else { even })) else {
                 continue;
             };
             let (rtp, rtcp) = if port == even { (rtp, other) } else { (other, rtp) };
-            return Ok(Self { rtp, rtcp, port: even });
+            let [rtp, rtcp] = [rtp, rtcp].map(|socket| Datagrams::new(socket).map_err(failed));
+            return Ok(Self { rtp: rtp?, rtcp: rtcp?, port: even });
         }
         Err(Problem::new(&fault::INTERNAL, format!("no pair of free UDP ports in {PORT_TRIES} tries")))
     }
 
     /// Sends an empty packet each way, so that a stateful firewall before this host lets the answers in.
-    pub(super) async fn open_path(&mut self, rtp: SocketAddr, rtcp: Option<SocketAddr>) {
+    pub(super) fn open_path(&self, rtp: SocketAddr, rtcp: Option<SocketAddr>) {
         /// RTP version 2, nothing else; servers drop it.
         const EMPTY_RTP: [u8; 12] = [0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         /// A receiver report without blocks (RFC 3550, section 6.4.2).
         const EMPTY_REPORT: [u8; 8] = [0x80, 201, 0, 1, 0, 0, 0, 0];
         // Whether they arrive decides nothing.
-        let _ = self.rtp.send_to(&EMPTY_RTP, rtp).await;
+        let _ = self.rtp.socket().send_to(&EMPTY_RTP, rtp);
         if let Some(rtcp) = rtcp {
-            let _ = self.rtcp.send_to(&EMPTY_REPORT, rtcp).await;
+            let _ = self.rtcp.socket().send_to(&EMPTY_REPORT, rtcp);
+        }
+    }
+
+    /// Hands on all that waits, with the time at which it came.
+    fn drain(&mut self, clock: &Deadline, mut each: impl FnMut(&[u8], Duration)) {
+        for socket in [&mut self.rtp, &mut self.rtcp] {
+            // An error is an ICMP message about one of our packets, or a broken socket, which is silent from then on.
+            let _ = socket.drain(clock, |datagram| each(datagram.bytes, datagram.at));
         }
     }
 }
 
-/// Waits for a datagram on any of the sockets; the number of its track and its length.
-async fn datagram(sockets: &[Udp], buffer: &mut [u8]) -> (usize, usize) {
-    std::future::poll_fn(|context| {
-        for (track, udp) in sockets.iter().enumerate() {
-            for socket in [&udp.rtp, &udp.rtcp] {
-                let mut read = ReadBuf::new(buffer);
-                // An error is an ICMP message about one of our packets; the next datagram may still come.
-                if let Poll::Ready(Ok(())) = socket.poll_recv(context, &mut read) {
-                    return Poll::Ready((track, read.filled().len()));
-                }
-            }
-        }
-        Poll::Pending
-    })
-    .await
+/// Waits for the first datagram of all.
+async fn first_datagram(udp: &[Udp], rest: &mut Rest) {
+    /// Without an event queue for them the sockets are looked into so often.
+    const LOOK: Duration = Duration::from_millis(20);
+    let sockets = udp.iter().flat_map(|udp| [&udp.rtp, &udp.rtcp]);
+    let (ready, ..) = select_all(sockets.map(|socket| Box::pin(socket.wait()))).await;
+    if ready.is_err() {
+        rest.sleep(LOOK).await;
+    }
 }
 
 impl Client<'_> {
@@ -91,6 +96,7 @@ impl Client<'_> {
         seen.until = probe.deadline.elapsed();
         // What still comes while we say goodbye is not counted.
         self.channels.clear();
+        self.conn.wake_for(1);
         result
     }
 
@@ -101,23 +107,26 @@ impl Client<'_> {
         url: &str,
         seen: &mut Seen,
     ) -> Result<(), Problem> {
-        let mut datagrams = if udp.is_empty() { Vec::new() } else { vec![0; DATAGRAM_MAX] };
         let began = self.probe.deadline.elapsed();
         let last = self.probe.deadline.timeout().saturating_sub(RESERVE);
         let mut keep_alive = began + self.keep_alive_interval();
-        // One timer for the whole watch: setting a new one for each packet costs more than the packet.
-        let mut alarm = began;
-        let mut timer = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
+        let (mut rest, mut look) = (Rest::new(), Rest::new());
+        let mut flowing = false;
         loop {
             while let Some(message) = self.decoder.next_message().map_err(|error| unreadable(&error))? {
                 self.handle(message);
+            }
+            for (track, udp) in self.tracks.iter_mut().zip(&mut *udp) {
+                udp.drain(&self.probe.deadline, |bytes, at| track.take(bytes, at));
+                track.overflowed = udp.rtp.dropped().into();
             }
             if !self.tracks.is_empty() && self.tracks.iter().all(|track| track.bye) {
                 seen.ended = true;
                 return Ok(());
             }
             let now = self.probe.deadline.elapsed();
-            let until = match self.first_arrival() {
+            let first = self.first_arrival();
+            let until = match first {
                 Some(first) => first + options.time,
                 None => began + options.patience,
             }
@@ -130,22 +139,22 @@ impl Client<'_> {
                 self.send(method, url, &[]).await?;
                 keep_alive = now + self.keep_alive_interval();
             }
-            let next = until.min(keep_alive);
-            if next != alarm {
-                alarm = next;
-                timer.as_mut().reset(tokio::time::Instant::now() + next.saturating_sub(now));
+            if first.is_some() && !flowing {
+                flowing = true;
+                self.conn.wake_for(WAKE_FOR);
             }
+            // Where datagrams flow, the kernel knows when each came: it is enough to look before the sockets are full.
+            let looks = udp.iter().map(|udp| udp.rtp.rest().min(udp.rtcp.rest())).min().filter(|_| flowing);
+            let time = until.min(keep_alive).saturating_sub(now);
             tokio::select! {
+                biased;
                 // A reset is an end too: it comes when a server dies with something unread.
                 read = self.read() => if !matches!(read, Ok(1..)) {
                     seen.ended = true;
                     return Ok(());
                 },
-                (track, length) = datagram(udp, &mut datagrams) => {
-                    let now = self.probe.deadline.elapsed();
-                    self.tracks[track].take(&datagrams[..length], now);
-                }
-                () = timer.as_mut() => alarm = began,
+                () = first_datagram(udp, &mut look), if !udp.is_empty() && !flowing => {}
+                () = rest.sleep(looks.map_or(time, |look| look.min(time))) => {}
             }
         }
     }
@@ -158,5 +167,41 @@ impl Client<'_> {
 
     fn first_arrival(&self) -> Option<Duration> {
         self.tracks.iter().filter_map(|track| track.reception.first_arrival()).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+    use weir_wire::rtp::{Packet, Reception};
+
+    #[test]
+    fn a_reader_that_rests_measures_jitter_and_gaps_as_they_were() {
+        const RATE: u32 = 90_000;
+        let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let mut udp = Udp::bind(Some(ip)).expect("ports");
+        let sender = UdpSocket::bind((ip, 0)).expect("a port");
+        let clock = Deadline::after(Duration::from_secs(10));
+        let (began, mut last, mut longest) = (Instant::now(), None, Duration::ZERO);
+        for (sequence, pause) in (0_u16..).zip([40, 5, 120, 40, 40]) {
+            // A sender whose time stamps say when it really sent, however busy the machine is.
+            let now = began.elapsed();
+            let ticks = u32::try_from(now.as_micros() * u128::from(RATE) / 1_000_000).expect("a second");
+            let mut packet = vec![0x80, 96];
+            packet.extend(sequence.to_be_bytes());
+            packet.extend(ticks.to_be_bytes());
+            packet.extend([0, 0, 0, 7, 1, 2, 3]);
+            sender.send_to(&packet, (ip, udp.port)).expect("sent");
+            longest = longest.max(now.saturating_sub(last.replace(now).unwrap_or(now)));
+            std::thread::sleep(Duration::from_millis(pause));
+        }
+        let mut reception = Reception::new(Some(RATE));
+        udp.drain(&clock, |bytes, at| reception.record(&Packet::parse(bytes).expect("RTP"), at));
+        let seen = reception.statistics(reception.statistics(Duration::ZERO).last_arrival.expect("packets"));
+        assert_eq!((seen.received, seen.missing), (5, 0));
+        // Had the time of reading counted, the gap would be 0 and the jitter 12 ms.
+        assert!(seen.longest_gap.abs_diff(longest) < Duration::from_millis(10), "{longest:?}, {seen:?}");
+        assert!(seen.jitter.expect("a rate") < Duration::from_millis(4), "{seen:?}");
     }
 }

@@ -20,7 +20,8 @@ fn track(kind: &str, packets: &[(u32, u16)]) -> Track {
         reception.record(&Packet::parse(&bytes).expect("a packet"), ms(1000 + 100 * n));
     }
     let (codec, resolution, frame_rate) = (Some("PCMA".to_owned()), None, None);
-    Track { kind: kind.to_owned(), codec, resolution, frame_rate, reception, bye: false, garbage: 0 }
+    let kind = kind.to_owned();
+    Track { kind, codec, resolution, frame_rate, reception, bye: false, garbage: 0, overflowed: 0 }
 }
 
 /// A live stream over UDP, watched from 1 s to 3 s.
@@ -114,4 +115,17 @@ fn no_rtp_is_silence_and_no_rate_at_all() {
     for sample in samples(&seen) {
         assert_eq!(sample.value.is_none(), unknown.contains(&sample.field.id), "{}", sample.field.id);
     }
+}
+
+#[test]
+fn what_our_own_buffer_had_no_room_for_is_no_loss_of_the_network() {
+    // 20 of 100 are missing.
+    let mut seen = live(vec![track("video", &one_sender((0..30).chain(50..100)))]);
+    let loss = |seen: &Seen| samples(seen).into_iter().find(|s| s.field.id == "loss").and_then(|s| s.value);
+    assert_eq!(loss(&seen), Some(20.0.into()));
+    seen.tracks[0].overflowed = 16;
+    assert_eq!(loss(&seen), Some(4.762.into()), "4 of 84");
+    seen.tracks[0].overflowed = 20;
+    assert_eq!(verdict(&seen, &[]), (State::Ok, vec![]));
+    assert!(details("", &seen).iter().any(|line| line.contains("receive buffer was full")), "and it is said");
 }
