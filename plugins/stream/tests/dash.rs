@@ -87,6 +87,55 @@ fn numbers_that_follow_the_clock_are_believed_only_when_they_exist() -> Result<(
 }
 
 #[test]
+fn lists_of_segments_and_ranges_of_one_file_are_live_too() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["nginx", "ffmpeg"]) else { return Ok(()) };
+    let channels = [lab.dash().listed().start()?, lab.dash().single_file().start()?];
+    for dash in &channels {
+        wait_until("three segments after the first look", Duration::from_secs(15), || {
+            check_dash(&lab, &[&dash.url()]).is_ok_and(|seen| seen.code == Some(0))
+        })?;
+        let seen = check_dash(&lab, &["-v", &dash.url(), "--segments", "ends"])?;
+        ok(&seen, &["2 of 2 representations play", "clock: UTCTiming http-xsdate"]);
+        assert!(metric(&seen, "lag") < 3.5 && metric(&seen, "bitrate") > 100_000.0, "{seen:#?}");
+        dash.encoder().pause()?;
+    }
+    std::thread::sleep(Duration::from_secs(8));
+    for dash in &channels {
+        critical(&check_dash(&lab, &[&dash.url()])?, &["E-DASH-STALE", "the live edge stands still"]);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_whole_file_with_an_index_plays_on_demand() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["nginx", "ffmpeg"]) else { return Ok(()) };
+    let web = lab.nginx().start()?;
+    let run = |arguments: &str| -> Result<()> {
+        let mut ffmpeg = lab.command("ffmpeg");
+        ffmpeg.current_dir(web.root()).args(["-v", "error", "-y"]).args(arguments.split(' '));
+        let seen = lab.run(ffmpeg)?;
+        assert_eq!(seen.code, Some(0), "{seen:#?}");
+        Ok(())
+    };
+    let clip = Clip::Video.path()?.display().to_string();
+    run(&format!(
+        "-i {clip} -t 4 -an -c:v libvpx -deadline realtime -cpu-used 8 -b:v 200k -g 15 -dash 1 v.webm"
+    ))?;
+    run(
+        "-f webm_dash_manifest -i v.webm -c copy -map 0 -f webm_dash_manifest -adaptation_sets id=0,streams=0 live.mpd",
+    )?;
+    assert!(fs::read_to_string(web.root().join("live.mpd"))?.contains("<SegmentBase"));
+    let seen = check_dash(&lab, &["-v", "--vod", &web.url("/live.mpd")])?;
+    ok(&seen, &["1 of 1 representations play", "Matroska/WebM"]);
+    // The file is shorter than its index says.
+    let file = web.root().join("v.webm");
+    let whole = fs::read(&file)?;
+    fs::write(&file, &whole[..300])?;
+    critical(&check_dash(&lab, &["--vod", &web.url("/live.mpd")])?, &["0 of 1 representations play"]);
+    Ok(())
+}
+
+#[test]
 fn nginx_rtmp_names_segments_by_time_and_is_understood() -> Result<()> {
     let Some(lab) = Lab::for_test(&["nginx-rtmp", "ffmpeg"]) else { return Ok(()) };
     let server = lab.nginx_rtmp()?;

@@ -293,3 +293,36 @@ fn check_rtsp_names_the_codecs_of_windows_media() -> Result<()> {
     ok(&seen, &["WMA2 + WMV2 320x180", "loss 0.0 %", "over TCP"]);
     Ok(())
 }
+
+#[test]
+fn the_next_entry_of_a_playlist_is_a_warning_and_is_watched() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
+    let server = lab.mmsh_change()?;
+    let url = server.url("mmsh", "/live");
+    let seen = mms(&lab, &["-v", "--watch", "5", "-t", "20", &url])?;
+    warning(&seen, &["E-MMS-RESTART", "announced 1 times", "kind: live", "0 unreadable"]);
+    assert!(metric(&seen, "loss") < 0.01 && metric(&seen, "tracks") > 1.5, "{seen:#?}");
+    Ok(())
+}
+
+#[test]
+fn a_login_over_http_is_accepted() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["vlc", "ffmpeg", "nginx"]) else { return Ok(()) };
+    let vlc = lab.vlc_mmsh().start()?;
+    let users = lab.dir().join("users");
+    std::fs::write(&users, "viewer:{PLAIN}s3cret\n")?;
+    let upstream = vlc.url().replace("mmsh://", "http://");
+    let proxy = lab.nginx().with(&format!(
+        "location = /live {{ auth_basic media; auth_basic_user_file {}; proxy_pass {upstream}; proxy_buffering off; }}",
+        users.display()
+    ));
+    let proxy = proxy.start()?;
+    let login = |login: &str| proxy.url("/live").replace("http://", &format!("mmsh://{login}"));
+    let urls = [login("viewer:s3cret@"), login("viewer:wrong@"), login("")];
+    let seen = together(urls, |url| mms(&lab, &["-vvv", &url]))?;
+    ok(&seen[0], &["WMV2 320x180", "speed", "Authorization: ***"]);
+    critical(&seen[1], &["E-AUTH", "the credentials are refused"]);
+    critical(&seen[2], &["E-AUTH"]);
+    seen.iter().for_each(|seen| hides(seen, "s3cret"));
+    Ok(())
+}

@@ -131,3 +131,36 @@ fn ffprobe_accepts_the_test_server_for_rtsp() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn ffprobe_follows_the_test_server_to_the_next_entry() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
+    let server = lab.mmsh_change()?;
+    let mut ffmpeg = lab.command("ffmpeg");
+    ffmpeg.args([
+        "-v",
+        "error",
+        "-i",
+        &server.url("mmsh", "/live"),
+        "-t",
+        "6",
+        "-c",
+        "copy",
+        "-f",
+        "framecrc",
+        "-",
+    ]);
+    let seen = lab.run(ffmpeg)?;
+    // The second entry begins with the clip's first key frame once more: a frame that comes twice has the same checksum.
+    let mut sums: Vec<&str> =
+        seen.stdout.lines().filter_map(|line| line.rsplit_once("0x").map(|(_, sum)| sum)).collect();
+    let count = sums.len();
+    sums.sort_unstable();
+    sums.dedup();
+    assert!(
+        count > 60 && sums.len() + 10 < count,
+        "{count} frames, {} of them different: {seen:#?}",
+        sums.len()
+    );
+    Ok(())
+}

@@ -1,5 +1,7 @@
 //! Live DASH: one ffmpeg encoder writes a picture and a sound into nginx's folder, and nginx tells the time.
 
+use std::fs;
+
 use anyhow::Result;
 
 use crate::{Clip, Lab, Nginx, NginxBuilder, Process};
@@ -44,6 +46,18 @@ impl DashBuilder {
         self.option("-use_timeline", "0")
     }
 
+    /// Segments in a list, without a timeline.
+    #[must_use]
+    pub fn listed(self) -> Self {
+        self.numbered().option("-use_template", "0")
+    }
+
+    /// Segments as ranges of one file that grows, in a list.
+    #[must_use]
+    pub fn single_file(self) -> Self {
+        self.option("-single_file", "1")
+    }
+
     /// No `UTCTiming`.
     #[must_use]
     pub fn without_clock(mut self) -> Self {
@@ -79,7 +93,9 @@ impl DashBuilder {
         ffmpeg.args(&self.options).arg(&manifest);
         let encoder = Process::start(&lab, &lab.name("dash-encoder"), ffmpeg)?;
         let third = web.root().join(format!("chunk-stream0-{FIRST_SEGMENTS:05}.m4s"));
-        encoder.until("three segments", || manifest.exists() && third.exists())?;
+        let listed =
+            || fs::read_to_string(&manifest).is_ok_and(|text| text.matches("mediaRange=").count() >= 6);
+        encoder.until("three segments", || (manifest.exists() && third.exists()) || listed())?;
         Ok(Dash { web, encoder })
     }
 }
