@@ -10,6 +10,7 @@ use std::os::fd::AsRawFd;
 use std::time::{Duration, SystemTime};
 
 use nix::cmsg_space;
+use nix::libc::in6_pktinfo;
 use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, setsockopt, sockopt,
 };
@@ -43,6 +44,8 @@ pub struct Datagram<'a> {
     pub at: Duration,
     /// Hops that it could still have gone.
     pub ttl: Option<u8>,
+    /// The number of the interface by which it came; told of IPv6 only, where a group's socket hears every interface.
+    pub interface: Option<u32>,
 }
 
 /// A UDP socket for streams.
@@ -72,7 +75,10 @@ impl Datagrams {
         setsockopt(&socket, sockopt::RxqOvfl, &1)?;
         match socket.local_addr()?.ip() {
             IpAddr::V4(_) => setsockopt(&socket, sockopt::Ipv4RecvTtl, &true)?,
-            IpAddr::V6(_) => setsockopt(&socket, sockopt::Ipv6RecvHopLimit, &true)?,
+            IpAddr::V6(_) => {
+                setsockopt(&socket, sockopt::Ipv6RecvHopLimit, &true)?;
+                setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
+            }
         }
         let room = nix::sys::socket::getsockopt(&socket, sockopt::RcvBuf)?;
         socket.set_nonblocking(true)?;
@@ -119,12 +125,11 @@ impl Datagrams {
         let (mut count, mut used) = (0, 0);
         while used < self.room {
             let room = &mut used;
-            let read = batch(self.socket.as_raw_fd(), &mut self.buffer, |datagram, dropped| {
+            let read = batch(self.socket.as_raw_fd(), &mut self.buffer, |datagram, age, dropped| {
                 *room += datagram.bytes.len() + OVERHEAD;
                 self.dropped = self.dropped.max(dropped);
-                self.last = self.last.max(clock.elapsed().saturating_sub(datagram.age));
-                let Received { bytes, cut, from, ttl, .. } = datagram;
-                each(Datagram { bytes, cut, from, ttl, at: self.last });
+                self.last = self.last.max(clock.elapsed().saturating_sub(age));
+                each(Datagram { at: self.last, ..datagram });
             });
             match read {
                 Ok(read) => count += read,
@@ -147,24 +152,28 @@ impl Datagrams {
     }
 }
 
-struct Received<'a> {
-    bytes: &'a [u8],
+/// What control messages say about a datagram.
+#[derive(Clone, Copy, Default)]
+struct Fact {
+    length: usize,
     cut: bool,
-    from: SocketAddr,
+    from: Option<SocketAddr>,
     age: Duration,
     ttl: Option<u8>,
+    interface: Option<u32>,
+    dropped: u32,
 }
 
-/// One system call's worth of datagrams, each with the kernel's count of those that it had no room for.
+/// One system call's worth of datagrams, each with its age and the kernel's count of those that it had no room for.
 fn batch(
     socket: std::os::fd::RawFd,
     buffer: &mut [u8],
-    mut each: impl FnMut(Received<'_>, u32),
+    mut each: impl FnMut(Datagram<'_>, Duration, u32),
 ) -> io::Result<usize> {
     // Anew each time: the kernel shortens what it was given for control messages.
-    let space = cmsg_space!(TimeSpec, u32, i32);
+    let space = cmsg_space!(TimeSpec, u32, i32, in6_pktinfo);
     let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(BATCH, Some(space));
-    let mut facts = [(0, false, None, Duration::ZERO, None, 0); BATCH];
+    let mut facts = [Fact::default(); BATCH];
     let mut count = 0;
     {
         let mut slots: Vec<[IoSliceMut<'_>; 1]> =
@@ -172,29 +181,32 @@ fn batch(
         let received = recvmmsg(socket, &mut headers, slots.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         for (message, fact) in received.zip(&mut facts) {
-            let (mut age, mut ttl, mut dropped) = (Duration::ZERO, None, 0);
+            fact.length = message.bytes.min(DATAGRAM_MAX);
+            fact.cut = message.flags.contains(MsgFlags::MSG_TRUNC);
+            fact.from = message.address.and_then(sender);
             for control in message.cmsgs().into_iter().flatten() {
                 match control {
                     // A clock that was set in between makes it older than it is; nothing can be younger than now.
-                    ControlMessageOwned::ScmTimestampns(at) => age = now.saturating_sub(at.into()),
-                    ControlMessageOwned::RxqOvfl(count) => dropped = count,
+                    ControlMessageOwned::ScmTimestampns(at) => fact.age = now.saturating_sub(at.into()),
+                    ControlMessageOwned::RxqOvfl(count) => fact.dropped = count,
                     ControlMessageOwned::Ipv4Ttl(hops) | ControlMessageOwned::Ipv6HopLimit(hops) => {
-                        ttl = u8::try_from(hops).ok();
+                        fact.ttl = u8::try_from(hops).ok();
                     }
+                    ControlMessageOwned::Ipv6PacketInfo(info) => fact.interface = Some(info.ipi6_ifindex),
                     _ => {}
                 }
             }
-            let cut = message.flags.contains(MsgFlags::MSG_TRUNC);
-            *fact =
-                (message.bytes.min(DATAGRAM_MAX), cut, message.address.and_then(sender), age, ttl, dropped);
             count += 1;
         }
     }
-    for (slot, (length, cut, from, age, ttl, dropped)) in
-        buffer.chunks_exact(DATAGRAM_MAX).zip(facts).take(count)
-    {
+    for (slot, fact) in buffer.chunks_exact(DATAGRAM_MAX).zip(facts).take(count) {
+        let Fact { length, cut, from, age, ttl, interface, dropped } = fact;
         let Some(from) = from else { continue };
-        each(Received { bytes: &slot[..length], cut, from, age, ttl }, dropped);
+        each(
+            Datagram { bytes: &slot[..length], cut, from, ttl, interface, at: Duration::ZERO },
+            age,
+            dropped,
+        );
     }
     Ok(count)
 }

@@ -98,6 +98,11 @@ impl Interface {
         })
     }
 
+    /// Whether a datagram is known to have come by another one.
+    pub fn is_other(&self, came_by: Option<u32>) -> bool {
+        came_by.is_some_and(|index| index != self.index)
+    }
+
     /// Its first IPv4 address.
     pub(super) fn address4(&self) -> Option<Ipv4Addr> {
         self.addresses.iter().find_map(|address| match address {

@@ -8,6 +8,7 @@ mod kernel;
 mod search;
 mod wire;
 
+use std::fmt::Display;
 use std::io::{Error, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
@@ -50,15 +51,14 @@ impl Endpoint {
     /// E-USAGE for an interface or address that this host does not have, E-UDP-TAKEN, E-MCAST-JOIN.
     pub fn listen(&self) -> Result<Listening, Problem> {
         let interface = self.interface()?;
-        let socket = match &interface {
-            Some(interface) => {
-                let socket = self.bind()?;
-                self.join(&socket, interface, self.source)
-                    .map_err(|error| self.refused(interface, &error))?;
-                socket
-            }
-            None => self.bind()?,
-        };
+        // The kernel joins on an interface that is down too, and nothing would ever come.
+        if let Some((interface, why)) = interface.as_ref().and_then(|own| Some((own, own.unfit?))) {
+            return Err(self.refused(interface, &why));
+        }
+        let socket = self.bind()?;
+        if let Some(interface) = &interface {
+            self.join(&socket, interface).map_err(|error| self.refused(interface, &error))?;
+        }
         Ok(Listening { socket: socket.into(), interface })
     }
 
@@ -114,8 +114,8 @@ impl Endpoint {
     }
 
     /// Joins the group on an interface. Of IPv6 there is no safe call for one source: there all are joined, and the reader filters.
-    fn join(&self, socket: &Socket, interface: &Interface, source: Option<IpAddr>) -> std::io::Result<()> {
-        match (self.address.ip(), source) {
+    fn join(&self, socket: &Socket, interface: &Interface) -> std::io::Result<()> {
+        match (self.address.ip(), self.source) {
             (IpAddr::V4(group), Some(IpAddr::V4(source))) => {
                 let own = interface.address4().ok_or_else(|| {
                     Error::new(
@@ -132,12 +132,9 @@ impl Endpoint {
         }
     }
 
-    fn refused(&self, interface: &Interface, error: &Error) -> Problem {
-        let why = interface.unfit.map_or_else(|| error.to_string(), ToOwned::to_owned);
-        Problem::new(
-            &fault::MCAST_JOIN,
-            format!("cannot join {} on {}: {why}", self.address.ip(), interface.name),
-        )
+    fn refused(&self, interface: &Interface, why: &dyn Display) -> Problem {
+        let text = format!("cannot join {} on {}: {why}", self.address.ip(), interface.name);
+        Problem::new(&fault::MCAST_JOIN, text)
     }
 }
 

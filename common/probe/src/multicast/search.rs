@@ -78,7 +78,10 @@ pub async fn search(probe: &Probe, endpoint: &Endpoint, listening: &Interface) -
         probe.sleep(POLL).await;
         for (interface, socket) in &mut sockets {
             let _ = socket.drain(&probe.deadline, |datagram| {
-                clues.saw(interface, datagram.from.ip(), endpoint.address.port(), datagram.ttl, true);
+                if !interface.is_other(datagram.interface) {
+                    let port = endpoint.address.port();
+                    clues.saw(&interface.name, datagram.from.ip(), port, datagram.ttl, true);
+                }
             });
         }
         if let Some(wire) = &wire {
@@ -110,7 +113,7 @@ fn tries(
     listening: &Interface,
     all: &[Interface],
     clues: &mut Clues,
-) -> Vec<(String, Datagrams)> {
+) -> Vec<(Interface, Datagrams)> {
     let any = Endpoint { source: None, ..endpoint.clone() };
     let mut sockets = Vec::new();
     let fit = all.iter().filter(|interface| interface.unfit.is_none());
@@ -125,7 +128,7 @@ fn tries(
         if !own {
             clues.tried.push(interface.name.clone());
         }
-        sockets.push((interface.name.clone(), socket));
+        sockets.push((interface.clone(), socket));
     }
     sockets
 }

@@ -40,8 +40,12 @@ impl<'a> Receiver<'a> {
     }
 
     pub(super) fn take(&mut self, datagram: &Datagram<'_>) {
-        // Where the kernel cannot filter by source, we do; unicast of anybody else is not for us either.
-        if self.source.is_some_and(|source| source != datagram.from.ip()) || !self.leads(datagram) {
+        // Where the kernel cannot filter by source and interface, we do; unicast of anybody else is not for us either.
+        let elsewhere = self.seen.interface.as_ref().is_some_and(|own| own.is_other(datagram.interface));
+        if elsewhere
+            || self.source.is_some_and(|source| source != datagram.from.ip())
+            || !self.leads(datagram)
+        {
             return;
         }
         let seen = &mut *self.seen;
@@ -196,7 +200,14 @@ mod tests {
         let mut seen = Seen::default();
         let mut receiver = Receiver::new(&endpoint(source), OPTIONS, &mut seen);
         for (bytes, from, at) in datagrams {
-            receiver.take(&Datagram { bytes, cut: false, from: *from, at: *at, ttl: Some(9) });
+            receiver.take(&Datagram {
+                bytes,
+                cut: false,
+                from: *from,
+                at: *at,
+                ttl: Some(9),
+                interface: None,
+            });
         }
         receiver.finish(Duration::from_secs(2));
         seen

@@ -18,6 +18,8 @@ use crate::fields::{
 const STOPPED: Duration = Duration::from_millis(1500);
 /// Tables and tracks come more often than this; what was watched for less cannot be said to lack them.
 const SHOWS: Duration = Duration::from_secs(1);
+/// Seconds of a clock that tell its speed.
+const SPEED_SHOWS: f64 = 3.0;
 /// A second sender of fewer datagrams may be a stray one.
 const SENDER_MIN: u64 = 10;
 /// A program that has no clock says so with this PID.
@@ -352,7 +354,9 @@ pub(super) fn samples(seen: &Seen) -> Vec<Sample> {
         Some(ts) => clocks(ts).filter_map(|clock| clock.jitter()).max(),
         None => seen.rtp.and_then(|rtp| rtp.jitter),
     };
-    let speed = ts.and_then(|ts| clocks(ts).find_map(|clock| clock.speed()));
+    // Uneven arrival is a tenth of two seconds.
+    let long = |clock: &Clock| clock.took >= SPEED_SHOWS;
+    let speed = ts.and_then(|ts| clocks(ts).filter(long).find_map(|clock| clock.speed()));
     let media = |ts: &Report| -> Vec<u16> { sending(ts).map(|stream| stream.pid).collect() };
     vec![
         FIRST_MEDIA.sample_opt(seen.first_media),
