@@ -28,8 +28,7 @@ say idle other $CHECK --sync backup --state-dir $PWD
 say first $CHECK $watch
 client python3 $GUEST/traffic.py talk tcp 10.0.0.1 443 30 0
 client python3 $GUEST/traffic.py talk tcp 10.0.0.1 80 60 100 &
-active() { other ipvsadm -Ln | awk '/^  ->/ {n += $5} END {print n}'; }
-for _ in $(seq 100); do [ $(active) -ge 60 ] && break; sleep 0.1; done
+for _ in $(seq 100); do [ $(held other) -ge 60 ] && break; sleep 0.1; done
 # Some packets for the moving average of the last seconds.
 client python3 $GUEST/traffic.py talk tcp 10.0.0.1 80 20 0
 sleep 2.5

@@ -41,7 +41,10 @@ pub(super) fn conclude(url: &str, vip: SocketAddr, through: &Seen, reals: &[Real
         let weight = real.weight.map(|weight| format!(" weight {weight}")).unwrap_or_default();
         let state = match &real.seen.problem {
             Some(problem) => problem.to_string(),
-            None => format!("fine, {}", Unit::Seconds.human(real.seen.took.into())),
+            None => {
+                let remark = real.seen.remark.as_ref().map(|remark| format!("; {remark}"));
+                format!("fine, {}{}", Unit::Seconds.human(real.seen.took.into()), remark.unwrap_or_default())
+            }
         };
         outcome.details.push(format!("real server {}{weight}: {state}", real.address));
     }

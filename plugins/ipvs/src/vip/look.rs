@@ -12,6 +12,8 @@ use weir_wire::http1::{Body, Head, HeadReader, Request, Version};
 
 /// An answer is read up to here: a playlist is smaller, of a file its beginning is enough.
 const BODY_MAX: usize = 256 * 1024;
+/// So much tells a text from media.
+const BEGINNING: usize = 64;
 /// Bytes taken from the socket at once.
 const READ: usize = 16 * 1024;
 
@@ -28,9 +30,9 @@ pub(super) enum Way {
         /// What.
         url: Url,
     },
-    /// The stream flows.
+    /// The stream flows; what HTTP serves is compared too.
     Stream {
-        /// What; its host is replaced by the address.
+        /// What; its host keeps its name, wherever the connection goes.
         url: Url,
         /// Options of its check.
         options: Vec<String>,
@@ -49,8 +51,11 @@ impl Way {
         url.port_or_known_default().or(match url.scheme() {
             "rtsp" => Some(554),
             "rtsps" => Some(322),
-            "mms" => Some(1755),
+            "mms" | "mmst" => Some(1755),
+            "mmsh" => Some(80),
             "rtmp" => Some(1935),
+            "rtmps" => Some(443),
+            "pnm" | "pna" => Some(7070),
             _ => None,
         })
     }
@@ -63,8 +68,10 @@ pub(super) struct Seen {
     pub(super) problem: Option<Problem>,
     /// What the answer is, in a form that is equal for equal servers; `None` when that cannot be told.
     pub(super) shape: Option<String>,
-    /// The text in which addresses could leak: location and playlist.
+    /// The text in which addresses could leak: location, playlist, what a server of streams says.
     pub(super) text: String,
+    /// What else the check of the stream found, for people.
+    pub(super) remark: Option<String>,
     /// How long it took.
     pub(super) took: Duration,
 }
@@ -83,7 +90,7 @@ pub(super) async fn look(probe: &Probe, way: &Way, address: SocketAddr) -> Seen 
     let result = match way {
         Way::Connect { .. } => probe.connect(address).await.map(drop),
         Way::Get { url } => get(&probe, url, address, &mut seen).await,
-        Way::Stream { url, options } => stream(url, options, address).await,
+        Way::Stream { url, options } => stream(&probe, url, options, address, &mut seen).await,
     };
     seen.problem = result.err();
     seen.took = probe.deadline.elapsed().saturating_sub(began);
@@ -144,7 +151,11 @@ async fn answer(conn: &mut Conn, request: &[u8], body: &mut Vec<u8>) -> Result<H
             continue;
         };
         decoder.feed(input, |piece| body.extend_from_slice(piece)).map_err(|error| broken(&error))?;
-        if decoder.is_done() || body.len() >= BODY_MAX || count == 0 {
+        // Live media never end, and count by their type alone.
+        let endless = head.headers.get("Content-Length").is_none()
+            && body.len() >= BEGINNING
+            && !is_text(&String::from_utf8_lossy(&body[..BEGINNING]));
+        if endless || decoder.is_done() || body.len() >= BODY_MAX || count == 0 {
             if count == 0 {
                 decoder.finish().map_err(|error| broken(&error))?;
             }
@@ -202,15 +213,43 @@ fn sum(bytes: &[u8]) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-async fn stream(url: &Url, options: &[String], address: SocketAddr) -> Result<(), Problem> {
-    let mut url = url.clone();
-    let set = url.set_ip_host(address.ip()).and_then(|()| url.set_port(Some(address.port())));
-    set.map_err(|()| Problem::new(&fault::USAGE, format!("`{url}` can name no address")))?;
-    let words: Vec<String> = std::iter::once(url.to_string()).chain(options.iter().cloned()).collect();
+/// The words of a channel that looks for the URL at `address`, and tells what the server said.
+pub(super) fn words(url: &Url, options: &[String], address: SocketAddr, timeout: Duration) -> Vec<String> {
+    let own = [url.as_str(), "--connect-to", &address.to_string(), "-vvv", "--timeout"].map(str::to_owned);
+    let timeout = timeout.as_secs_f64().to_string();
+    own.into_iter().chain([timeout]).chain(options.iter().cloned()).collect()
+}
+
+async fn stream(
+    probe: &Probe,
+    url: &Url,
+    options: &[String],
+    address: SocketAddr,
+    seen: &mut Seen,
+) -> Result<(), Problem> {
+    if url.scheme().starts_with("http") {
+        get(probe, url, address, seen).await?;
+    }
+    let words = words(url, options, address, probe.deadline.remaining());
     let outcome = Channel::new("of the command line", &words)?.check().await;
+    let said: Vec<&str> =
+        outcome.transcript.iter().filter_map(|line| Some(line.split_once(" S: ")?.1)).collect();
+    seen.text += &said.join("\n");
+    if url.scheme().starts_with("rtsp") {
+        // The description of a live stream has numbers of its session; its media and codecs are those of the programme.
+        let media = |line: &&str| line.starts_with("m=") || line.starts_with("a=rtpmap:");
+        let media: Vec<&str> = said.iter().copied().filter(media).collect();
+        seen.shape = (!media.is_empty()).then(|| media.join("\n"));
+    }
     match outcome.ranked().first() {
-        Some(worst) if worst.state == State::Critical => Err(Problem::new(worst.fault, worst.text.clone())),
-        _ => Ok(()),
+        Some(worst) if matches!(worst.state, State::Critical | State::Unknown) => {
+            seen.shape = None;
+            Err(Problem::new(worst.fault, worst.text.clone()))
+        }
+        worst => {
+            seen.remark = worst.map(|finding| format!("{} [{}]", finding.text, finding.fault.code));
+            Ok(())
+        }
     }
 }
 

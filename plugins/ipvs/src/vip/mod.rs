@@ -4,24 +4,27 @@ mod conclude;
 mod look;
 mod ready;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use clap::Args;
 use url::Url;
 use weir_cli::{Check, Common, NetArgs, UrlArg};
-use weir_contract::{Field, Outcome, Problem, Thresholds, Unit, fault};
+use weir_contract::{Field, Outcome, Problem, State, Thresholds, Unit, fault};
 use weir_probe::{Deadline, Probe, block_on, together};
-use weir_stream::channel::split;
-use weir_wire::ip_vs::{Key, Protocol};
+use weir_stream::channel::{Channel, split};
+use weir_wire::ip_vs::{Dest, Key, Protocol};
 
 use crate::table::{Place, Wish};
 use conclude::{Real, conclude};
-use look::{Way, look};
+use look::{Seen, Way, look, words};
 
 /// The word before the state.
 const SERVICE: &str = "VIP";
 /// So many servers are looked at at once.
 const AT_ONCE: usize = 32;
+
+/// No address, where only the form counts.
+const UNSPECIFIED: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// Servers that answer.
 static FINE: Field =
@@ -89,7 +92,7 @@ pub struct VipArgs {
 /// `--real`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct RealArg {
-    ip: std::net::IpAddr,
+    ip: IpAddr,
     port: Option<u16>,
     weight: Option<u32>,
 }
@@ -163,16 +166,16 @@ fn way(args: &VipArgs, common: &Common) -> Result<Way, Problem> {
     }
     match url.scheme() {
         _ if args.stream => {
-            let mut options = vec!["--timeout".to_owned(), common.timeout.as_secs_f64().to_string()];
-            options.extend(
-                split(&args.options)
-                    .map_err(|why| Problem::new(&fault::USAGE, format!("--options: {why}")))?,
-            );
+            let options = split(&args.options)
+                .map_err(|why| Problem::new(&fault::USAGE, format!("--options: {why}")))?;
+            // Options that nobody understands are no fault of a server.
+            Channel::new("of the command line", &words(&url, &options, UNSPECIFIED, common.timeout))?;
             Ok(Way::Stream { url, options })
         }
         "tcp" if url.port().is_none() => Err(usage("names no port")),
         "http" | "https" => Ok(Way::Get { url }),
-        "tcp" | "rtsp" | "rtsps" | "mms" | "rtmp" => Ok(Way::Connect { url }),
+        "srt" | "rtp" | "udp" => Err(usage("is no TCP service, and can be watched with --stream only")),
+        scheme if scheme == "tcp" || Channel::speaks(scheme) => Ok(Way::Connect { url }),
         _ => Err(usage("is not of a scheme that can be checked")),
     }
 }
@@ -187,12 +190,16 @@ async fn address(probe: &Probe, way: &Way) -> Result<SocketAddr, Problem> {
 
 async fn check(args: &VipArgs, probe: Probe, way: &Way) -> Result<Outcome, Problem> {
     let vip = address(&probe, way).await?;
-    let reals = servers(args, vip, &probe)?;
+    let reals = servers(args, way, vip, &probe)?;
     // All at once: a dead server costs its time only once.
     let targets = std::iter::once(vip).chain(reals.iter().map(|(address, _)| *address));
     let probe_ = &probe;
     let mut seen =
         together(AT_ONCE, targets.map(|address| async move { look(probe_, way, address).await })).await;
+    let unseen = |seen: &Seen| seen.problem.clone().filter(|problem| problem.fault.state == State::Unknown);
+    if let Some(problem) = seen.iter().find_map(unseen) {
+        return Err(problem);
+    }
     let through = seen.remove(0);
     let reals: Vec<Real> =
         reals.into_iter().zip(seen).map(|((address, weight), seen)| Real { address, weight, seen }).collect();
@@ -210,6 +217,7 @@ async fn check(args: &VipArgs, probe: Probe, way: &Way) -> Result<Outcome, Probl
 /// The real servers, from the options or from this machine's table.
 fn servers(
     args: &VipArgs,
+    way: &Way,
     vip: SocketAddr,
     probe: &Probe,
 ) -> Result<Vec<(SocketAddr, Option<u32>)>, Problem> {
@@ -218,18 +226,26 @@ fn servers(
             |real: &RealArg| (SocketAddr::new(real.ip, real.port.unwrap_or(vip.port())), real.weight);
         return Ok(args.reals.iter().map(server).collect());
     }
-    let key = Key::Address { protocol: Protocol::Tcp, address: vip };
-    let table =
-        Place::default().read(Wish::rows(&|other| *other == key), probe.deadline).map_err(|problem| {
-            Problem { text: format!("{}; name the real servers with --real", problem.text), ..problem }
-        })?;
-    let Some(service) = table.services.first() else {
+    let protocol = if way.url().scheme() == "srt" { Protocol::Udp } else { Protocol::Tcp };
+    let key = Key::Address { protocol, address: vip };
+    // A service of port 0 takes all ports of its address.
+    let every_port = Key::Address { protocol, address: SocketAddr::new(vip.ip(), 0) };
+    let wanted = |other: &Key| [key, every_port].contains(other);
+    let table = Place::default().read(Wish::rows(&wanted), probe.deadline).map_err(|problem| Problem {
+        text: format!("{}; name the real servers with --real", problem.text),
+        ..problem
+    })?;
+    let Some(service) = table.services.iter().max_by_key(|service| service.key == key) else {
         return Err(Problem::new(
             &fault::IPVS_NO_SERVICE,
             format!("{key} is not in this machine's table; name the servers with --real"),
         ));
     };
-    Ok(service.dests.iter().map(|dest| (dest.address, Some(dest.weight))).collect())
+    let address = |dest: &Dest| match dest.address.port() {
+        0 => SocketAddr::new(dest.address.ip(), vip.port()),
+        _ => dest.address,
+    };
+    Ok(service.dests.iter().map(|dest| (address(dest), Some(dest.weight))).collect())
 }
 
 #[cfg(test)]

@@ -47,8 +47,18 @@ pub(crate) fn newer_kernel() -> Result<Option<ReleaseRoot>> {
         "procps",
         "grep",
         "sed",
+        "python3",
     ];
     ReleaseRoot::new("forky", &packages).map(Some)
+}
+
+/// That the guest wrote all of `words` into a file.
+pub(crate) fn says(guest: &Guest, name: &str, words: &[&str]) -> Result<()> {
+    let text = guest.file(name)?;
+    for word in words {
+        assert!(text.contains(word), "{name} lacks `{word}`: {text}");
+    }
+    Ok(())
 }
 
 /// The lines about services and servers in what `check_ipvs --output human -v` prints, sorted.

@@ -1,7 +1,7 @@
 # A director with a client and three real servers, in namespaces of one guest. The client lies at 10.0.0.2 and 2001:db8::2, the
 # virtual addresses at 10.0.0.1, .3, .4 and 2001:db8::1, real server N at 192.168.5N.2 and 2001:db8:5N::2. Real servers have a
 # second way to the client, on which answers of direct routing and tunnels go back.
-load ipv6 ip_vs ip_vs_rr ip_vs_wrr ip_vs_wlc ip_vs_lc ip_vs_sh ip_vs_mh dummy veth ipip ip_tables iptable_mangle ip6table_mangle xt_mark xt_tcpudp ip_vs_pe_sip
+load ipv6 ip_vs ip_vs_rr ip_vs_wrr ip_vs_wlc ip_vs_lc ip_vs_sh ip_vs_mh dummy veth ipip sch_ingress cls_flower act_skbedit ip_vs_pe_sip
 quiet_ways() { # rp_filter off, no duplicate address detection
   sysctl -qw net.ipv4.conf.{all,default}.rp_filter=0 net.ipv6.conf.{all,default}.accept_dad=0
 }
@@ -31,3 +31,7 @@ done
 sysctl -qw net.ipv4.vs.conntrack=1
 # The client reaches real servers directly through the director.
 client() { ip netns exec cl "$@"; }
+# Active connections of the whole table, of the namespace that a command in front leads to.
+held() {
+  "$@" ipvsadm -Ln | { n=0; while read -r arrow _ _ _ active _; do case $arrow$active in "->"[0-9]*) n=$((n + active)); esac; done; echo $n; }
+}

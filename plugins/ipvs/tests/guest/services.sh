@@ -28,5 +28,7 @@ for i in 1 2; do real "-u 10.0.0.1:5004" 192.168.5$i.2:5004 -m; done
 add "--sctp-service 10.0.0.1:2905" -s mh -b mh-port
 real "--sctp-service 10.0.0.1:2905" 192.168.51.2:2905 -m
 add "-t 10.0.0.1:9999" -s wlc
-xtables-legacy-multi iptables -t mangle -A PREROUTING -d 10.0.0.1 -p tcp --dport 8554 -j MARK --set-mark 7
-xtables-legacy-multi ip6tables -t mangle -A PREROUTING -d 2001:db8::1 -p tcp --dport 8554 -j MARK --set-mark 8
+# Marks by traffic control, which works without tables of netfilter: 6.1 and 7.2 lack different ones here.
+tc qdisc add dev vcl clsact
+tc filter add dev vcl ingress protocol ip flower dst_ip 10.0.0.1 ip_proto tcp dst_port 8554 action skbedit mark 7
+tc filter add dev vcl ingress protocol ipv6 flower dst_ip 2001:db8::1 ip_proto tcp dst_port 8554 action skbedit mark 8

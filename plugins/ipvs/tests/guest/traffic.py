@@ -1,7 +1,8 @@
 """Traffic for a director.
 
 serve PORT...        TCP and UDP servers on the ports, all addresses: whoever sends a line gets its name back
-talk KIND ADDR PORT COUNT HOLD    COUNT exchanges (tcp or udp); TCP connections stay open for HOLD seconds
+talk KIND ADDR PORT COUNT HOLD    COUNT exchanges (tcp, udp, or one-way without answers); TCP connections stay open for HOLD seconds
+feed ADDR PORT MOUNT FILE         an encoder of 64 kbit/s for an Icecast, from a file in a loop
 """
 import select
 import socket
@@ -59,7 +60,7 @@ def talk(kind, address, port, count, hold):
         try:
             sock.connect((address, port))
             sock.send(b"x" * 100)
-            done += bool(sock.recv(2000))
+            done += kind == "one-way" or bool(sock.recv(2000))
             open_.append(sock)
         except OSError as error:
             print(kind, address, port, error)
@@ -67,7 +68,27 @@ def talk(kind, address, port, count, hold):
     time.sleep(hold)
 
 
+def feed(address, port, mount, file):
+    sock = socket.create_connection((address, port))
+    sock.sendall(f"PUT {mount} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Basic c291cmNlOmhhY2ttZQ==\r\n"
+                 "Content-Type: audio/mpeg\r\nExpect: 100-continue\r\n\r\n".encode())
+    print(sock.recv(1000), flush=True)
+    media = open(file, "rb").read()
+    sock.sendall(media[:65536])
+    print("ready", flush=True)
+    begin, sent = time.time(), 0
+    while True:
+        due = int((time.time() - begin) * 8000)
+        while sent < due:
+            at = (65536 + sent) % (len(media) - 400)
+            sock.sendall(media[at:at + 400])
+            sent += 400
+        time.sleep(0.05)
+
+
 if sys.argv[1] == "serve":
     serve([int(port) for port in sys.argv[2:]])
+elif sys.argv[1] == "feed":
+    feed(sys.argv[2], int(sys.argv[3]), sys.argv[4], sys.argv[5])
 else:
     talk(sys.argv[2], sys.argv[3], *[int(n) for n in sys.argv[4:]])
