@@ -140,9 +140,9 @@ impl Check for Rtp {
         interface, another source, another port, the reverse path filter, a firewall, a membership report that does not leave. \
         Needs no right; with CAP_NET_RAW it sees more of the reason.";
     const EXAMPLES: &'static str = "  A channel of an IPTV network, on the interface where it must arrive:\n    \
-        check_rtp rtp://239.192.1.1:5004 --interface eth1 --expect-tracks video,audio --min-bitrate 2000000\n  \
+        check_rtp rtp://233.252.0.1:5004 --interface eth1 --expect-tracks video,audio --min-bitrate 2000000\n  \
         Source-specific, without RTP, its service by name:\n    \
-        check_rtp -u udp://192.0.2.10@232.1.1.1:1234 --expect-service 'News HD' -w loss=0 -c loss=0.5\n  \
+        check_rtp -u udp://192.0.2.10@233.252.0.2:1234 --expect-service 'News HD' -w loss=0 -c loss=0.5\n  \
         What an encoder sends to a port of this host:\n    \
         check_rtp udp://@:5000 --expect-codec h264,aac -c scrambled=0";
     const FIELDS: &'static [&'static Field] = FIELDS;

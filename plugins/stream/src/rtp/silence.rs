@@ -1,5 +1,6 @@
 //! Nothing came: what the search says about the reason.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use weir_contract::{Fault, Outcome, Unit, fault};
@@ -28,8 +29,7 @@ fn reason(endpoint: &Endpoint, interface: &str, clues: &Clues) -> (&'static Faul
     let port = endpoint.address.port();
     // What was heard by a socket is nearest to what a listener would get.
     let mut sightings: Vec<&Sighting> = clues.sightings.iter().collect();
-    sightings
-        .sort_by_key(|sighting| (!sighting.heard, sighting.interface != interface, sighting.port != port));
+    sightings.sort_by_key(|s| (!s.heard, s.interface != interface, s.port != port, Reverse(s.packets)));
     let other_source = |sighting: &Sighting| endpoint.source.is_some_and(|source| source != sighting.from);
     let Some(seen) = sightings.first() else { return unseen(interface, clues) };
     let what = seen.describe();
