@@ -112,24 +112,18 @@ fn ffprobe_accepts_the_test_server_for_rtsp() -> Result<()> {
     let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
     let server = lab.wms_rtsp()?;
     let url = server.url("rtsp", "/live");
-    let mut ffprobe = lab.command("ffprobe");
-    let entries = "stream=codec_name,width:packet=stream_index";
-    ffprobe.args([
-        "-v",
-        "error",
-        "-rtsp_transport",
-        "tcp",
-        "-show_entries",
-        entries,
-        "-read_intervals",
-        "%+1",
-        &url,
-    ]);
-    let seen = lab.run(ffprobe)?;
-    for word in ["codec_name=wmv2", "codec_name=wmav2", "width=320", "stream_index=0", "stream_index=1"] {
-        assert!(seen.stdout.contains(word), "no {word} in {seen:#?}");
-    }
-    Ok(())
+    together(["tcp", "udp"], |how| {
+        let mut ffprobe = lab.command("ffprobe");
+        let entries = "stream=codec_name,width:packet=stream_index";
+        ffprobe.args(["-v", "error", "-rtsp_transport", how, "-show_entries", entries]);
+        ffprobe.args(["-read_intervals", "%+1", &url]);
+        let seen = lab.run(ffprobe)?;
+        for word in ["codec_name=wmv2", "codec_name=wmav2", "width=320", "stream_index=0", "stream_index=1"] {
+            assert!(seen.stdout.contains(word), "{how}: no {word} in {seen:#?}");
+        }
+        Ok(())
+    })
+    .map(drop)
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Loss and black holes by nftables, inside the lab's own network. The rule's counter is the oracle: it knows exactly
-//! how many packets are missing.
+//! Loss, black holes and translated addresses by nftables, inside the lab's own network. The rule's counter is the oracle: it
+//! knows exactly how many packets are missing.
 
 use std::io::Write as _;
 use std::process::Stdio;
@@ -12,7 +12,7 @@ use crate::namespace::run;
 /// RTP and not RTCP: version 2, payload type outside 72-76 (RFC 5761 section 4).
 const RTP: &str = "meta l4proto udp @th,64,2 2 @th,72,8 != 200-204";
 
-/// A rule that drops packets until it is lifted or dropped itself.
+/// A rule that holds until it is lifted or dropped itself.
 pub struct Rule {
     lab: Lab,
     table: String,
@@ -37,13 +37,23 @@ impl Lab {
         self.drop_packets(&format!("{family} daddr {address}"))
     }
 
+    /// Sends what is meant for `virtual_address` to `real_server` instead, as a balancer does that translates addresses (IPv4;
+    /// needs "namespace" and "nft").
+    pub fn translate(&self, virtual_address: &str, real_server: &str) -> Result<Rule> {
+        let table = self.name("translate").replace('-', "_");
+        let text = format!(
+            "table inet {table} {{
+               chain out {{
+                 type nat hook output priority -100
+                 ip daddr {virtual_address} dnat ip to {real_server}
+               }}
+             }}\n"
+        );
+        self.load(table, &text)
+    }
+
     /// Drops what matches this expression of nft(8).
     pub fn drop_packets(&self, matching: &str) -> Result<Rule> {
-        if !self.is_private() {
-            bail!(
-                "packets are only dropped in a private network: ask for it with Lab::for_test(&[\"namespace\"])"
-            );
-        }
         let table = self.name("drop").replace('-', "_");
         // On the way in: a drop on the way out is told to the sender.
         let text = format!(
@@ -55,6 +65,16 @@ impl Lab {
                }}
              }}\n"
         );
+        self.load(table, &text)
+    }
+
+    /// Loads a table, which goes with the rule.
+    fn load(&self, table: String, text: &str) -> Result<Rule> {
+        if !self.is_private() {
+            bail!(
+                "rules are only made in a private network: ask for it with Lab::for_test(&[\"namespace\"])"
+            );
+        }
         let mut nft = self.command("nft");
         let mut child = nft.args(["-f", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         child.stdin.take().context("pipe to nft")?.write_all(text.as_bytes())?;

@@ -50,6 +50,8 @@ fn seeds(target: &str) -> Vec<&str> {
         "m3u8" => vec!["hls"],
         "asf" => vec!["mms"], // the headers and packets inside
         "routing" => vec!["bird", "frr", "gobgp", "exabgp", "dns"],
+        "pna" => vec!["pna", "realmedia"],
+        "rdt" => vec!["realmedia"],
         same => vec![same],
     }
 }
