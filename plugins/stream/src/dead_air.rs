@@ -4,12 +4,15 @@
 //! none, or it cannot be told from this payload. The last is UNKNOWN with the reason, because what was asked for was not looked
 //! at; `--problem-state E-AIR-UNDECIDED=ok` accepts it for a channel that is known to be so.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
 use weir_cli::{Common, seconds};
 use weir_contract::{Fault, Field, Outcome, Problem, Range, State, Thresholds, Unit, fault};
-use weir_media::{Ask, Demuxer, Report, Span, Verdict, Watcher};
+use weir_media::{Ask, Demuxer, Report, RtpTrack, Span, Verdict, Watcher};
+use weir_wire::rtp::Packet;
+use weir_wire::sdp::Format;
 
 use crate::common::StreamLimits;
 use crate::fields::{BLACK, FROZEN, LOUDNESS, SILENCE};
@@ -18,6 +21,9 @@ use crate::fields::{BLACK, FROZEN, LOUDNESS, SILENCE};
 const SLACK: Duration = Duration::from_millis(700);
 /// So much is kept for the way to the first media.
 const START: Duration = Duration::from_secs(1);
+
+/// Tracks of RTP that are listened to.
+const RTP_TRACKS_MAX: usize = 32;
 
 /// What is measured when it is asked for.
 pub const FIELDS: [&Field; 4] = [&LOUDNESS, &SILENCE, &FROZEN, &BLACK];
@@ -71,6 +77,8 @@ fn lasting(text: &str) -> Result<Duration, String> {
 pub struct Ear {
     watcher: Watcher,
     demuxer: Demuxer,
+    /// Tracks of RTP by number and payload type.
+    tracks: BTreeMap<(usize, u8), RtpTrack>,
 }
 
 impl Ear {
@@ -89,7 +97,17 @@ impl Ear {
         self.demuxer.segment(bytes, &mut self.watcher);
     }
 
-    /// What takes frames that need no demuxer.
+    /// One packet of RTP, of a track with this number and a payload type that stands for `format`.
+    pub fn rtp(&mut self, number: usize, format: &Format, packet: &Packet<'_>) {
+        let key = (number, packet.payload_type);
+        if self.tracks.len() < RTP_TRACKS_MAX || self.tracks.contains_key(&key) {
+            let new = || RtpTrack::new(u32::try_from(number).unwrap_or(u32::MAX), format);
+            let track = self.tracks.entry(key).or_insert_with(new);
+            track.packet(packet.timestamp, packet.marker, packet.payload, &mut self.watcher);
+        }
+    }
+
+    /// To say what cannot be looked into.
     pub fn watcher(&mut self) -> &mut Watcher {
         &mut self.watcher
     }
@@ -108,7 +126,11 @@ impl DeadAirArgs {
             silence: self.silence.map(|silence| silence.threshold),
             picture: self.frozen.is_some() || self.black.is_some(),
         };
-        ask.is_any().then(|| Ear { watcher: Watcher::new(ask), demuxer: Demuxer::new() })
+        ask.is_any().then(|| Ear {
+            watcher: Watcher::new(ask),
+            demuxer: Demuxer::new(),
+            tracks: BTreeMap::new(),
+        })
     }
 
     /// For how long media must come so that there is an answer; nothing when nothing is asked.

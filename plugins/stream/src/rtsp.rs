@@ -1,5 +1,6 @@
 //! `check_rtsp`: does RTP flow, on every track, over time?
 
+use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -9,17 +10,20 @@ use weir_contract::{Fault, Field, Finding, Outcome, Problem, Range, Sample, Stat
 use weir_probe::Probe;
 use weir_probe::rtsp::{Delivery, Named, Seen, Track, Watch, watch};
 use weir_wire::auth::Credentials;
-use weir_wire::rtp::Statistics;
+use weir_wire::rtp::{Packet, Statistics};
+use weir_wire::sdp::Format;
 
 use crate::common::{self, ExpectArgs, SourceArgs, StreamCheck, StreamLimits};
-use crate::fields::{BITRATE, FIRST_MEDIA, GAP, JITTER, LOSS, TRACKS};
+use crate::dead_air::{DeadAirArgs, Ear, is_asked_for};
+use crate::fields::{BITRATE, BLACK, FIRST_MEDIA, FROZEN, GAP, JITTER, LOSS, LOUDNESS, SILENCE, TRACKS};
 use crate::only_host::OnlyHostArgs;
 use crate::target::Target;
 
 /// The word before the state.
 const SERVICE: &str = "RTSP";
 /// What is measured.
-pub const FIELDS: &[&Field] = &[&FIRST_MEDIA, &BITRATE, &LOSS, &JITTER, &GAP, &TRACKS];
+pub const FIELDS: &[&Field] =
+    &[&FIRST_MEDIA, &BITRATE, &LOSS, &JITTER, &GAP, &TRACKS, &LOUDNESS, &SILENCE, &FROZEN, &BLACK];
 /// The schemes and their ports.
 const PORTS: &[(&str, u16)] = &[("rtsp", 554), ("rtsps", 322)];
 /// Percent of packets; a picture breaks visibly at the first, and for good at the second.
@@ -64,6 +68,8 @@ pub struct RtspArgs {
 
     #[command(flatten)]
     limits: StreamLimits,
+    #[command(flatten)]
+    air: DeadAirArgs,
 }
 
 impl RtspArgs {
@@ -105,7 +111,9 @@ impl Check for Rtsp {
     }
 
     fn thresholds(args: &RtspArgs) -> Vec<(&'static Field, Thresholds)> {
-        FIELDS.iter().map(|field| (*field, args.thresholds(field))).collect()
+        let always = FIELDS.iter().filter(|field| !is_asked_for(field));
+        let always = always.map(|field| (*field, args.thresholds(field)));
+        always.chain(args.air.thresholds(&args.limits, FIELDS)).collect()
     }
 
     fn run(args: &RtspArgs, common: &Common) -> Outcome {
@@ -119,6 +127,7 @@ impl StreamCheck for Rtsp {
     }
 
     async fn check(args: &RtspArgs, common: &Common) -> Result<Outcome, Problem> {
+        args.air.fits(common)?;
         let delivery = match args.transport {
             TransportArg::Auto => Delivery::Auto,
             TransportArg::Tcp => Delivery::Tcp,
@@ -126,17 +135,26 @@ impl StreamCheck for Rtsp {
         };
         let look =
             async |probe: &Probe, address: SocketAddr, target: &Target, credentials: Option<&Credentials>| {
+                let ear = RefCell::new(args.air.ear());
+                let tap = RefCell::new(|number: usize, format: &Format, packet: &Packet<'_>| {
+                    if let Some(ear) = ear.borrow_mut().as_mut() {
+                        ear.rtp(number, format, packet);
+                    }
+                });
                 let options = Watch {
                     delivery,
-                    time: args.watch,
+                    time: args.watch.max(args.air.time()),
                     patience: args.wait,
                     credentials,
                     user_agent: crate::USER_AGENT,
+                    tap: if args.air.time().is_zero() { None } else { Some(&tap) },
                 };
                 let mut seen = Seen::default();
                 let problem = watch(probe, &target.url, address, options, &mut seen).await.err();
                 let mut outcome = judge(args, target.url.as_str(), &seen, problem);
                 leaks(&mut outcome, &args.only_host, target, address.ip(), &seen.named);
+                let air = ear.borrow_mut().take().map(Ear::report);
+                args.air.judge(&mut outcome, air.as_ref(), &args.limits, FIELDS);
                 outcome
             };
         args.source.every_address(SERVICE, common, PORTS, look).await

@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use support::{critical, http, metric, ok, together, unknown};
+use support::{critical, http, metric, ok, rtsp, together, unknown};
 use weir_lab::{Clip, Lab, Result};
 
 /// All that can be asked of a channel with pictures.
@@ -48,6 +48,21 @@ fn hls_that_is_black_and_silent_or_frozen_is_critical() -> Result<()> {
     ok(&seen[0], &["frozen=0s", "black=0s", "silence=0"]);
     critical(&seen[1], &["E-AIR-SILENT", "E-AIR-BLACK", "or of one colour, for"]);
     critical(&seen[2], &["E-AIR-FROZEN", "has not changed for", "black=0s"]);
+    Ok(())
+}
+
+#[test]
+fn rtsp_that_is_black_and_silent_is_critical_by_tcp_and_udp() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["gst", "ffmpeg"]) else { return Ok(()) };
+    let gst = lab.gst().start()?;
+    let looks = [("/live", "tcp"), ("/black", "tcp"), ("/black", "udp")];
+    let seen = together(looks, |(mount, transport)| {
+        rtsp(&lab, &[["-v", &gst.url(mount), "--transport", transport].as_slice(), &ALL].concat())
+    })?;
+    ok(&seen[0], &["sound: PCMA", "black=0s", "frozen=0s", "silence=0"]);
+    for dead in &seen[1..] {
+        critical(dead, &["E-AIR-SILENT", "E-AIR-BLACK", "loudness=-"]);
+    }
     Ok(())
 }
 

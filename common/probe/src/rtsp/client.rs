@@ -8,7 +8,7 @@ use weir_wire::rtp::{Packet, is_rtcp};
 use weir_wire::rtsp::{Decoder, Message, Method, Request, Response, RtspError, Session, allows};
 
 use super::real::Real;
-use super::{Seen, Track, Watch};
+use super::{Seen, Tap, Track, Watch};
 use crate::{Conn, Probe};
 
 /// Bytes taken from the socket at once.
@@ -32,10 +32,11 @@ pub(super) struct Client<'p> {
     user_agent: String,
     cseq: u32,
     buffer: Vec<u8>,
+    pub(super) tap: Option<&'p Tap<'p>>,
 }
 
 impl<'p> Client<'p> {
-    pub(super) fn new(probe: &'p Probe, conn: Conn, url: &str, options: Watch<'_>) -> Self {
+    pub(super) fn new(probe: &'p Probe, conn: Conn, url: &str, options: Watch<'p>) -> Self {
         Self {
             probe,
             conn,
@@ -51,6 +52,7 @@ impl<'p> Client<'p> {
             user_agent: options.user_agent.to_owned(),
             cseq: 0,
             buffer: vec![0; READ],
+            tap: options.tap,
         }
     }
 
@@ -166,7 +168,7 @@ impl<'p> Client<'p> {
                 let own = |rtp: &u8| *rtp == channel || rtp.wrapping_add(1) == channel;
                 if let Some(track) = self.channels.iter().position(own) {
                     let now = self.probe.deadline.elapsed();
-                    self.tracks[track].take(&payload, now);
+                    self.tracks[track].take(track, &payload, now, self.tap);
                 }
                 None
             }
@@ -227,17 +229,28 @@ impl<'p> Client<'p> {
 }
 
 impl Track {
-    /// Counts one packet that came at `now`.
-    pub(super) fn take(&mut self, bytes: &[u8], now: std::time::Duration) {
+    /// Counts one packet that came at `now`, and hands it on as one of track `number`.
+    pub(super) fn take(
+        &mut self,
+        number: usize,
+        bytes: &[u8],
+        now: std::time::Duration,
+        tap: Option<&Tap<'_>>,
+    ) {
         use weir_wire::rtp::{Report, reports};
 
         if is_rtcp(bytes) {
             self.bye |= reports(bytes).any(|report| matches!(report, Ok(Report::Bye { .. })));
             return;
         }
-        match Packet::parse(bytes) {
-            Ok(packet) => self.reception.record(&packet, now),
-            Err(_) => self.garbage += 1,
+        let Ok(packet) = Packet::parse(bytes) else {
+            self.garbage += 1;
+            return;
+        };
+        self.reception.record(&packet, now);
+        let format = self.formats.iter().find(|format| format.payload_type == packet.payload_type);
+        if let (Some(tap), Some(format)) = (tap, format) {
+            (tap.borrow_mut())(number, format, &packet);
         }
     }
 }

@@ -8,6 +8,7 @@ mod named;
 mod real;
 mod receive;
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use url::Url;
 use weir_contract::{Problem, fault};
 use weir_wire::asf::{Header, Kind, Stream};
 use weir_wire::auth::Credentials;
-use weir_wire::rtp::{Reception, Statistics};
+use weir_wire::rtp::{Packet, Reception, Statistics};
 use weir_wire::rtsp::{Method, RtpInfo, Session, Transport, aggregate_url, base_url, resolve};
 use weir_wire::sdp::{self, Description, Media};
 
@@ -43,8 +44,11 @@ pub enum Delivery {
     Udp,
 }
 
+/// Is given each RTP packet, with the number of its track and what its payload type stands for.
+pub type Tap<'a> = RefCell<dyn FnMut(usize, &sdp::Format, &Packet<'_>) + 'a>;
+
 /// What to ask for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Watch<'a> {
     /// How RTP shall come.
     pub delivery: Delivery,
@@ -56,6 +60,8 @@ pub struct Watch<'a> {
     pub credentials: Option<&'a Credentials>,
     /// The `User-Agent`.
     pub user_agent: &'a str,
+    /// Who looks into the media.
+    pub tap: Option<&'a Tap<'a>>,
 }
 
 /// One track: what the description says, and what arrived.
@@ -77,6 +83,8 @@ pub struct Track {
     pub garbage: u64,
     /// Packets that came by UDP and that this host's buffer had no room for: missing, and not lost by the network.
     pub overflowed: u64,
+    /// What its payload types stand for.
+    pub formats: Vec<sdp::Format>,
 }
 
 impl Track {
@@ -96,6 +104,7 @@ impl Track {
             bye: false,
             garbage: 0,
             overflowed: 0,
+            formats: media.formats.clone(),
         };
         if media.is_real() {
             track.describe_real(media);
@@ -156,11 +165,11 @@ impl Seen {
 ///
 /// # Errors
 /// Whatever keeps the server from playing. That it plays and sends nothing is no error here but a fact: `first_media` is `None`.
-pub async fn watch(
-    probe: &Probe,
+pub async fn watch<'a>(
+    probe: &'a Probe,
     url: &Url,
     first: SocketAddr,
-    options: Watch<'_>,
+    options: Watch<'a>,
     seen: &mut Seen,
 ) -> Result<(), Problem> {
     let mut url = url.clone();
@@ -203,7 +212,7 @@ async fn connect<'p>(
     probe: &'p Probe,
     url: &Url,
     address: Option<SocketAddr>,
-    options: Watch<'_>,
+    options: Watch<'p>,
 ) -> Result<Client<'p>, Problem> {
     let secure = url.scheme() == "rtsps";
     let host = url.host_str().unwrap_or_default();
@@ -330,7 +339,11 @@ impl Client<'_> {
     }
 
     /// `Some` is the status with which the server refused.
-    async fn setup_tcp(&mut self, controls: &[String], seen: &mut Seen) -> Result<Option<(u16, String)>, Problem> {
+    async fn setup_tcp(
+        &mut self,
+        controls: &[String],
+        seen: &mut Seen,
+    ) -> Result<Option<(u16, String)>, Problem> {
         for (channel, control) in (0_u8..).step_by(2).zip(controls) {
             let offer = Transport::offer_tcp(channel);
             let answer = self.call("setup", Method::Setup, control, &[("Transport", &offer)]).await?;

@@ -116,8 +116,8 @@ impl Client<'_> {
             while let Some(message) = self.decoder.next_message().map_err(|error| unreadable(&error))? {
                 self.handle(message);
             }
-            for (track, udp) in self.tracks.iter_mut().zip(&mut *udp) {
-                udp.drain(&self.probe.deadline, |bytes, at| track.take(bytes, at));
+            for (number, (track, udp)) in self.tracks.iter_mut().zip(&mut *udp).enumerate() {
+                udp.drain(&self.probe.deadline, |bytes, at| track.take(number, bytes, at, self.tap));
                 track.overflowed = udp.rtp.dropped().into();
             }
             if !self.tracks.is_empty() && self.tracks.iter().all(|track| track.bye) {
