@@ -1,11 +1,15 @@
 //! One DNS question and its answer (RFC 1035), with the name server identifier (NSID, RFC 5001) and the class CHAOS that
-//! tell which of many anycast nodes has answered. Resolving names is not the business of this room.
+//! tell which of many anycast nodes has answered. Names of addresses and addresses of names are read as a resolver gives them; to
+//! follow referrals is not the business of this room.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 /// An answer of more bytes is not read: the size that the question offers (EDNS0, RFC 6891).
 pub const REPLY_MAX: usize = 1232;
+/// The longest name.
+const NAME_MAX: usize = 255;
 /// Records looked at in one answer.
 const RECORDS_MAX: usize = 64;
 /// The NSID option of EDNS0.
@@ -19,6 +23,8 @@ pub mod code {
     pub const A: u16 = 1;
     /// Type SOA.
     pub const SOA: u16 = 6;
+    /// Type PTR.
+    pub const PTR: u16 = 12;
     /// Type TXT.
     pub const TXT: u16 = 16;
     /// Type AAAA.
@@ -77,6 +83,27 @@ pub fn question(id: u16, name: &Name, kind: u16, class: u16) -> Vec<u8> {
     out
 }
 
+/// A [`question`] for a resolver, which is to find the answer wherever it is (the bit "recursion desired").
+pub fn question_for_resolver(id: u16, name: &Name, kind: u16) -> Vec<u8> {
+    let mut out = question(id, name, kind, code::IN);
+    out[2] |= 1;
+    out
+}
+
+/// The name under which the DNS keeps the name of an address (RFC 1035 section 3.5, RFC 3596 section 2.5).
+pub fn reverse_name(ip: IpAddr) -> Name {
+    Name(match ip {
+        IpAddr::V4(ip) => {
+            let [a, b, c, d] = ip.octets();
+            format!("{d}.{c}.{b}.{a}.in-addr.arpa")
+        }
+        IpAddr::V6(ip) => {
+            let digits = ip.octets().into_iter().rev().map(|byte| format!("{:x}.{:x}.", byte & 15, byte >> 4));
+            digits.collect::<Vec<_>>().concat() + "ip6.arpa"
+        }
+    })
+}
+
 /// What an answer says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
@@ -90,6 +117,10 @@ pub struct Answer {
     pub answers: u16,
     /// The texts of TXT records in the answer section.
     pub texts: Vec<String>,
+    /// The names of PTR records in the answer section, without the last dot.
+    pub targets: Vec<String>,
+    /// The addresses of A and AAAA records in the answer section.
+    pub addresses: Vec<IpAddr>,
     /// The name server's identifier; as hexadecimal digits when it is not readable.
     pub nsid: Option<String>,
 }
@@ -158,14 +189,52 @@ pub fn parse(bytes: &[u8]) -> Result<Answer, Error> {
         let extended = ttl[0];
         let length = usize::from(reader.u16()?);
         let data = reader.take(length)?;
-        if kind == code::TXT && record < usize::from(counts[1]) {
-            answer.texts.push(text(data));
-        } else if kind == OPT {
-            answer.rcode |= u16::from(extended) << 4;
-            answer.nsid = nsid(data);
+        match kind {
+            OPT => {
+                answer.rcode |= u16::from(extended) << 4;
+                answer.nsid = nsid(data);
+            }
+            _ if record >= usize::from(counts[1]) => {}
+            code::TXT => answer.texts.push(text(data)),
+            code::PTR => answer.targets.push(whole_name(bytes, reader.at - length)?),
+            code::A => answer.addresses.extend(data.first_chunk::<4>().map(|b| IpAddr::from(*b))),
+            code::AAAA => answer.addresses.extend(data.first_chunk::<16>().map(|b| IpAddr::from(*b))),
+            _ => {}
         }
     }
     Ok(answer)
+}
+
+/// The name at `at`, its pointers followed; they must lead backwards, so that they end. Bytes that are not printable become `?`.
+fn whole_name(bytes: &[u8], mut at: usize) -> Result<String, Error> {
+    let mut name = String::new();
+    let mut limit = bytes.len();
+    loop {
+        let length = *bytes.get(at).ok_or(Error::Short(bytes.len()))?;
+        match length {
+            0 => return Ok(name),
+            1..=63 => {
+                let label = bytes.get(at + 1..=at + usize::from(length)).ok_or(Error::Short(bytes.len()))?;
+                if !name.is_empty() {
+                    name.push('.');
+                }
+                name.extend(label.iter().map(|b| if b.is_ascii_graphic() { char::from(*b) } else { '?' }));
+                at += 1 + usize::from(length);
+                if name.len() > NAME_MAX {
+                    return Err(Error::BadName(at));
+                }
+            }
+            0xc0.. => {
+                let low = *bytes.get(at + 1).ok_or(Error::Short(bytes.len()))?;
+                let to = usize::from(length & 0x3f) << 8 | usize::from(low);
+                if to >= limit.min(at) {
+                    return Err(Error::BadName(at));
+                }
+                (at, limit) = (to, to);
+            }
+            _ => return Err(Error::BadName(at)),
+        }
+    }
 }
 
 /// The character strings of a TXT record, joined.
@@ -290,6 +359,33 @@ mod tests {
     fn names_keep_to_the_rules() {
         assert!(Name::from_str("a..b").is_err() && Name::from_str(&"a".repeat(64)).is_err());
         assert_eq!(name(".").to_string(), ".");
+    }
+
+    /// Recorded from dnsmasq 2.90: the name of 192.0.2.1 with a pointer into the question, its address.
+    #[test]
+    fn a_resolver_tells_names_and_addresses() {
+        let rows = include_str!("../testdata/dns/names.txt").lines().filter(|line| !line.starts_with('#'));
+        let answers: Vec<Answer> = rows
+            .map(|row| {
+                let hex = |i: usize| u8::from_str_radix(&row[2 * i..2 * i + 2], 16).expect("hex");
+                parse(&(0..row.len() / 2).map(hex).collect::<Vec<u8>>()).expect("an answer")
+            })
+            .collect();
+        assert_eq!(answers[0].targets, ["vod.example.net"]);
+        assert_eq!(answers[1].targets, ["v6.example.net"]);
+        assert_eq!(answers[2].addresses, ["192.0.2.1".parse::<IpAddr>().expect("an address")]);
+        assert_eq!(answers[3].addresses, ["2001:db8::1".parse::<IpAddr>().expect("an address")]);
+        assert_eq!(reverse_name("192.0.2.1".parse().expect("ip")).to_string(), "1.2.0.192.in-addr.arpa.");
+        let six = reverse_name("2001:db8::1".parse().expect("ip")).to_string();
+        assert!(six.starts_with("1.0.0.0.") && six.ends_with("8.b.d.0.1.0.0.2.ip6.arpa."), "{six}");
+    }
+
+    #[test]
+    fn a_name_that_points_at_itself_has_an_end() {
+        let mut bytes = b"\0\x01\x81\x80\0\0\0\x01\0\0\0\0\0\0\x0c\0\x01\0\0\0\0\0\x02".to_vec();
+        let at = u8::try_from(bytes.len()).expect("short");
+        bytes.extend([0xc0, at]);
+        assert_eq!(parse(&bytes), Err(Error::BadName(usize::from(at))));
     }
 
     #[test]
