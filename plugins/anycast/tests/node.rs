@@ -168,7 +168,7 @@ fn a_socket_that_cannot_be_read_is_unknown() -> Result<()> {
 fn listens(node: &Node, kind: &str) -> Result<()> {
     let _cache = node.host.rtr(&routers::AUTHORISED)?;
     let (router, more) = routers::listener(node, kind)?;
-    let look = |prefix: &str, code: i32, words: &[&str]| {
+    let look = |prefix: &str, code: i32, words: &[&str]| -> Result<()> {
         let options = ["--daemon", &router.option(), "--prefix", prefix, "-c", "1:", "-v"];
         let options = [&options[..], &more].concat();
         let mut seen = node.host.lab().check("check_anycast_fleet", &options)?;
@@ -182,7 +182,7 @@ fn listens(node: &Node, kind: &str) -> Result<()> {
             seen = node.host.lab().check("check_anycast_fleet", &options)?;
         }
         assert!(wanted(&seen), "{kind}: wanted {code} and {words:?}: {seen:?}");
-        weir_lab::Result::Ok(())
+        Ok(())
     };
     look(
         "203.0.113.0/24",
@@ -195,7 +195,18 @@ fn listens(node: &Node, kind: &str) -> Result<()> {
         "198.51.100.0/24",
         2,
         &["is kept from before a graceful restart [E-BGP-STALE]", "[E-FLEET-ANNOUNCERS]"],
-    )
+    )?;
+    // On a node the session tells it; only version 3 of GoBGP does not say it of sessions.
+    let told = if kind == "gobgp3" {
+        "so 192.0.2.0/24 is not announced on it"
+    } else {
+        "kept from before a graceful restart"
+    };
+    let options = ["-H", SERVICE4, "--identity", "dns:anycast.test", "--node", "wix1", "--daemon"];
+    let seen =
+        node.host.lab().check("check_anycast_node", &[&options[..], &[router.option().as_str()]].concat())?;
+    assert!(seen.stdout.contains(told), "{kind}: {seen:?}");
+    Ok(())
 }
 
 #[test]
@@ -213,7 +224,7 @@ fn frr_8_and_its_neighbour() -> Result<()> {
 #[test]
 fn gobgp_3_and_its_neighbour() -> Result<()> {
     let Some(node) = Node::for_test(&["gobgp", "rpki"])? else { return Ok(()) };
-    listens(&node, "gobgp")
+    listens(&node, "gobgp3")
 }
 
 #[test]
@@ -231,7 +242,7 @@ fn frr_10_and_its_neighbour() -> Result<()> {
 #[test]
 fn gobgp_4_and_its_neighbour() -> Result<()> {
     let Some(node) = forky(&["gobgp", "rpki"])? else { return Ok(()) };
-    listens(&node, "gobgp")
+    listens(&node, "gobgp4")
 }
 
 /// GoBGP's API by a unix socket: what the file's rights allow, and what a dead or hanging daemon looks like.
@@ -330,4 +341,44 @@ fn a_long_hold_time_without_bfd_can_be_limited() -> Result<()> {
         1,
         &["hold time is 9.00 s, expected at most 5.00 s", "[E-BGP-HOLD]"],
     )
+}
+
+/// What calls itself GoBGP and is not: silent, no HTTP/2, an answer that heeds no window and has no end, one that is no protobuf.
+#[test]
+fn a_hostile_api_is_unknown_within_the_deadline() -> Result<()> {
+    use std::io::{Read, Write};
+    let Some(node) = Node::for_test(&[])? else { return Ok(()) };
+    let frame = |kind: u8, flags: u8, stream: u8, body: &[u8]| {
+        let length = u32::try_from(body.len()).unwrap_or(0).to_be_bytes();
+        [&length[1..], &[kind, flags, 0, 0, 0, stream], body].concat()
+    };
+    // SETTINGS, then HEADERS with :status 200 from the static table.
+    let begin = [frame(4, 0, 0, &[]), frame(1, 4, 1, &[0x88])].concat();
+    let flood = frame(0, 0, 1, &[0; 16_000]);
+    let broken =
+        [begin.clone(), frame(0, 0, 1, b"\0\0\0\0\x01\xff"), frame(1, 5, 1, b"\0\x0bgrpc-status\x010")]
+            .concat();
+    let cases: [(&str, Vec<u8>, Vec<u8>); 4] = [
+        ("the daemon hangs", Vec::new(), Vec::new()),
+        ("this is no GoBGP", b"220 mail.example ESMTP\r\n".to_vec(), Vec::new()),
+        ("this is no GoBGP", begin, flood),
+        ("GoBGP's answer is broken at byte 0", broken, Vec::new()),
+    ];
+    for (words, first, then) in cases {
+        let server = node.host.lab().serve(move |client| {
+            let mut answer = || -> std::io::Result<()> {
+                client.write_all(&first)?;
+                while !then.is_empty() {
+                    client.write_all(&then)?;
+                }
+                // Until the client goes.
+                while client.read(&mut [0; 4096])? > 0 {}
+                Ok(())
+            };
+            let _ = answer();
+        })?;
+        let daemon = format!("gobgp:{}", server.address());
+        node.expect(&daemon, &[], 3, &[words, "[E-NO-DATA]", "v4_announced=U", "answers as wix1"])?;
+    }
+    Ok(())
 }

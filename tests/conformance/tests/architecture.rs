@@ -13,12 +13,12 @@ const MAY: [(&str, &[&str]); 6] = [
     ("weir-munin", &["weir-contract"]),
     ("weir-wire", &[]),
     ("weir-media", &["weir-wire", "symphonia-core"]),
-    ("weir-probe", &["weir-contract", "weir-wire", "tokio", "reqwest", "hickory-resolver", "pnet"]),
+    ("weir-probe", &["weir-contract", "weir-wire", "tokio", "reqwest", "h2", "hickory-resolver", "pnet"]),
     ("weir-cli", &["weir-contract", "weir-munin", "weir-probe", "clap", "anyhow"]),
 ];
 /// Crates that only some rooms may use.
-const HEAVY: [&str; 7] =
-    ["tokio", "reqwest", "hickory-resolver", "pnet", "clap", "anyhow", "symphonia-core"];
+const HEAVY: [&str; 8] =
+    ["h2", "tokio", "reqwest", "hickory-resolver", "pnet", "clap", "anyhow", "symphonia-core"];
 /// Families that may use the stream probes.
 const USE_STREAM: [&str; 2] = ["weir-ipvs", "weir-weir"];
 

@@ -29,7 +29,8 @@ fn anycast(lab: &Lab) -> Result<Started> {
         row(what, who, "traceroute -n 192.0.2.53"),
         row("node with BIRD, theirs FRR", format!("{node} bird:{bird_socket}"), &vtysh).cpu(0.2),
         row("node with FRR", format!("{node} frr:{frr_folder}"), &vtysh).cpu(0.2),
-        row("node with GoBGP, whose client it does not need", format!("{node} gobgp"), "gobgp -j neighbor"),
+        row("node with GoBGP, whose client it does not need", format!("{node} gobgp"), "gobgp -j neighbor")
+            .cpu(0.5),
     ];
     Ok(started(rows, (bird, frr, servers)))
 }
