@@ -285,12 +285,16 @@ fn the_scheme_chooses_this_check_and_its_graphs() -> Result<()> {
 }
 
 #[test]
-fn check_rtsp_names_the_codecs_of_windows_media() -> Result<()> {
+fn check_rtsp_watches_windows_media_by_tcp_and_udp() -> Result<()> {
     let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
     let server = lab.wms_rtsp()?;
     let expected = ["--expect-codec", "WMV2,WMA2", "--expect-tracks", "video,audio"];
-    let seen = lab.check("check_rtsp", &[&expected[..], &[&server.url("rtsp", "/live")]].concat())?;
-    ok(&seen, &["WMA2 + WMV2 320x180", "loss 0.0 %", "over TCP"]);
+    let url = server.url("rtsp", "/live");
+    for (how, over) in [("auto", "over TCP"), ("udp", "over UDP")] {
+        let seen = lab.check("check_rtsp", &[&expected[..], &["--transport", how, &url]].concat())?;
+        ok(&seen, &["WMA2 + WMV2 320x180", "loss 0.0 %", over]);
+        assert!(metric(&seen, "tracks") > 1.0 && metric(&seen, "bitrate") > 100_000.0, "{seen:#?}");
+    }
     Ok(())
 }
 

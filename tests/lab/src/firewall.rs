@@ -37,15 +37,15 @@ impl Lab {
         self.drop_packets(&format!("{family} daddr {address}"))
     }
 
-    /// Sends what is meant for `virtual_address` to `real_server` instead, as a balancer does that translates addresses (IPv4;
-    /// needs "namespace" and "nft").
+    /// Sends TCP that is meant for `virtual_address` to `real_server` instead, as a balancer does that translates addresses (IPv4;
+    /// needs "namespace" and "nft"). UDP is left alone: here clients have the same addresses as servers.
     pub fn translate(&self, virtual_address: &str, real_server: &str) -> Result<Rule> {
         let table = self.name("translate").replace('-', "_");
         let text = format!(
             "table inet {table} {{
                chain out {{
                  type nat hook output priority -100
-                 ip daddr {virtual_address} dnat ip to {real_server}
+                 ip daddr {virtual_address} meta l4proto tcp dnat ip to {real_server}
                }}
              }}\n"
         );

@@ -8,6 +8,7 @@ use weir_wire::rtp::{Packet, is_rtcp};
 use weir_wire::rtsp::{Decoder, Message, Method, Request, Response, RtspError, Session, allows};
 
 use super::real::Real;
+use super::windows_media::Shared;
 use super::{Seen, Tap, Track, Watch};
 use crate::{Conn, Probe};
 
@@ -27,6 +28,8 @@ pub(super) struct Client<'p> {
     pub(super) get_parameter: bool,
     /// What is known of a server of `RealNetworks`.
     pub(super) real: Option<Real>,
+    /// The tracks that share a UDP port, when they do.
+    pub(super) shared: Option<Shared>,
     credentials: Option<Credentials>,
     auth: Option<Authenticator>,
     user_agent: String,
@@ -47,6 +50,7 @@ impl<'p> Client<'p> {
             session: None,
             get_parameter: false,
             real: None,
+            shared: None,
             credentials: options.credentials.cloned(),
             auth: None,
             user_agent: options.user_agent.to_owned(),

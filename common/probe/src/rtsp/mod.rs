@@ -7,6 +7,7 @@ mod client;
 mod named;
 mod real;
 mod receive;
+mod windows_media;
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -281,7 +282,9 @@ impl Client<'_> {
     ) -> Result<Option<String>, Problem> {
         let controls: Vec<String> = media.iter().map(|m| resolve(base, m.control().unwrap_or("*"))).collect();
         let aggregate = aggregate_url(base, description.control());
-        let mut udp = self.setup(options.delivery, media, &controls, &aggregate, seen).await?;
+        let again = windows_media::retransmissions(description).map(|control| resolve(base, control));
+        let tracks = (media, controls.as_slice(), again.as_deref());
+        let mut udp = self.setup(options.delivery, tracks, &aggregate, seen).await?;
         let played = self.call("play", Method::Play, &aggregate, &[("Range", "npt=0.000-")]).await?;
         if let Some(target) = Self::redirect(&played)? {
             return Ok(Some(target));
@@ -309,8 +312,7 @@ impl Client<'_> {
     async fn setup(
         &mut self,
         delivery: Delivery,
-        media: &[&Media],
-        controls: &[String],
+        (media, controls, retransmissions): (&[&Media], &[String], Option<&str>),
         aggregate: &str,
         seen: &mut Seen,
     ) -> Result<Vec<Udp>, Problem> {
@@ -333,7 +335,10 @@ impl Client<'_> {
                 return Err(setup_refused(status, &reason, "TCP"));
             }
         }
-        let udp = self.setup_udp(controls, seen).await?;
+        let udp = match retransmissions {
+            Some(control) => self.setup_udp_shared(control, controls, seen).await?,
+            None => self.setup_udp(controls, seen).await?,
+        };
         seen.transport = Some("UDP");
         Ok(udp)
     }
@@ -367,23 +372,34 @@ impl Client<'_> {
             let udp = Udp::bind(self.local_ip())?;
             let offer = Transport::offer_udp(udp.port);
             let answer = self.call("setup", Method::Setup, control, &[("Transport", &offer)]).await?;
-            if answer.status != 200 {
-                return Err(setup_refused(answer.status, &answer.reason, "UDP"));
-            }
-            self.keep_session(&answer);
-            let transport = Transport::parse(answer.headers.get("Transport").unwrap_or_default());
-            let source = transport.source.as_deref();
-            seen.name(source.and_then(|source| Named::address(Place::Source, source)));
-            if let (Some(peer), Some(ports)) = (self.peer_ip(), transport.server_port) {
-                let source = transport.source.as_deref().and_then(|s| s.parse().ok()).unwrap_or(peer);
-                udp.open_path(
-                    SocketAddr::new(source, ports.rtp),
-                    ports.rtcp.map(|p| SocketAddr::new(source, p)),
-                );
-            }
+            self.agreed_on_udp(&answer, &udp, seen)?;
             all.push(udp);
         }
         Ok(all)
+    }
+
+    /// What a server has agreed on, unless it refused; the way for its media is opened.
+    fn agreed_on_udp(
+        &mut self,
+        answer: &weir_wire::rtsp::Response,
+        udp: &Udp,
+        seen: &mut Seen,
+    ) -> Result<Transport, Problem> {
+        if answer.status != 200 {
+            return Err(setup_refused(answer.status, &answer.reason, "UDP"));
+        }
+        self.keep_session(answer);
+        let transport = Transport::parse(answer.headers.get("Transport").unwrap_or_default());
+        let source = transport.source.as_deref();
+        seen.name(source.and_then(|source| Named::address(Place::Source, source)));
+        if let (Some(peer), Some(ports)) = (self.peer_ip(), transport.server_port) {
+            let source = source.and_then(|source| source.parse().ok()).unwrap_or(peer);
+            udp.open_path(
+                SocketAddr::new(source, ports.rtp),
+                ports.rtcp.map(|port| SocketAddr::new(source, port)),
+            );
+        }
+        Ok(transport)
     }
 
     fn keep_session(&mut self, answer: &weir_wire::rtsp::Response) {

@@ -116,9 +116,18 @@ impl Client<'_> {
             while let Some(message) = self.decoder.next_message().map_err(|error| unreadable(&error))? {
                 self.handle(message);
             }
-            for (number, (track, udp)) in self.tracks.iter_mut().zip(&mut *udp).enumerate() {
-                udp.drain(&self.probe.deadline, |bytes, at| track.take(number, bytes, at, self.tap));
-                track.overflowed = udp.rtp.dropped().into();
+            for (socket, udp) in udp.iter_mut().enumerate() {
+                let (tracks, shared, tap) = (&mut self.tracks, &mut self.shared, self.tap);
+                udp.drain(&self.probe.deadline, |bytes, at| {
+                    let track =
+                        shared.as_mut().map_or(Some(socket), |shared| shared.track_of(socket, bytes));
+                    if let Some((number, track)) = track.and_then(|n| Some((n, tracks.get_mut(n)?))) {
+                        track.take(number, bytes, at, tap);
+                    }
+                });
+                if let Some(track) = tracks.get_mut(socket) {
+                    track.overflowed = udp.rtp.dropped().into();
+                }
             }
             if !self.tracks.is_empty() && self.tracks.iter().all(|track| track.bye) {
                 seen.ended = true;

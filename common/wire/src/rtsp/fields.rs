@@ -94,6 +94,11 @@ impl Transport {
         format!("RTP/AVP;unicast;client_port={rtp}-{}", rtp.saturating_add(1))
     }
 
+    /// The header value that asks for media to our UDP port `rtp`, and for nothing else, as Windows Media servers want it.
+    pub fn offer_udp_one_port(rtp: u16) -> String {
+        format!("RTP/AVP/UDP;unicast;client_port={rtp};mode=PLAY")
+    }
+
     /// The header value that asks where the multicast group is.
     pub fn offer_multicast() -> String {
         "RTP/AVP;multicast".to_owned()
