@@ -1,23 +1,26 @@
 //! `check_rtmp`: do frames flow after `NetStream.Play.Start`, on every track, over time?
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use clap::Args;
 use weir_cli::{Check, Common, seconds};
 use weir_contract::{Fault, Field, Finding, Outcome, Problem, Range, Sample, State, Thresholds, Unit, fault};
 use weir_probe::Probe;
-use weir_probe::rtmp::{Ended, PORTS, Seen, Track, Watch, watch};
+use weir_probe::rtmp::{Ended, PORTS, Seen, Tap, Track, Watch, watch};
 use weir_wire::auth::Credentials;
-use weir_wire::rtmp::Setup;
+use weir_wire::rtmp::{FLV_HEADER, Message, Setup};
 
 use crate::common::{self, ExpectArgs, SourceArgs, StreamCheck, StreamLimits};
-use crate::fields::{BITRATE, FIRST_MEDIA, GAP, SPEED, TRACKS};
+use crate::dead_air::{DeadAirArgs, Ear, is_asked_for};
+use crate::fields::{BITRATE, BLACK, FIRST_MEDIA, FROZEN, GAP, LOUDNESS, SILENCE, SPEED, TRACKS};
 use crate::target::Target;
 
 /// The word before the state.
 const SERVICE: &str = "RTMP";
 /// What is measured.
-pub const FIELDS: &[&Field] = &[&FIRST_MEDIA, &BITRATE, &SPEED, &GAP, &TRACKS];
+pub const FIELDS: &[&Field] =
+    &[&FIRST_MEDIA, &BITRATE, &SPEED, &GAP, &TRACKS, &LOUDNESS, &SILENCE, &FROZEN, &BLACK];
 /// Percent of real time.
 const SPEED_WARNING: f64 = 70.0;
 /// A live track that has sent nothing for so long at the end of the watch has stopped.
@@ -68,6 +71,9 @@ pub struct RtmpArgs {
 
     #[command(flatten)]
     limits: StreamLimits,
+
+    #[command(flatten)]
+    air: DeadAirArgs,
 }
 
 fn watch_time(text: &str) -> Result<Duration, String> {
@@ -87,7 +93,7 @@ impl RtmpArgs {
     }
 
     /// What to ask for; a macro of the host may have been empty.
-    fn options(&self) -> Watch<'_> {
+    fn options<'a>(&'a self, tap: Option<&'a Tap<'a>>) -> Watch<'a> {
         fn given(text: Option<&String>) -> Option<&str> {
             text.map(String::as_str).filter(|text| !text.is_empty())
         }
@@ -97,8 +103,9 @@ impl RtmpArgs {
             page_url: given(self.page_url.as_ref()),
             swf_url: given(self.swf_url.as_ref()),
             live_only: self.expect_live,
-            time: self.watch,
+            time: self.watch.max(self.air.time()),
             patience: self.wait,
+            tap,
         }
     }
 }
@@ -127,7 +134,9 @@ impl Check for Rtmp {
     }
 
     fn thresholds(args: &RtmpArgs) -> Vec<(&'static Field, Thresholds)> {
-        FIELDS.iter().map(|field| (*field, args.thresholds(field))).collect()
+        let always = FIELDS.iter().filter(|field| !is_asked_for(field));
+        let always = always.map(|field| (*field, args.thresholds(field)));
+        always.chain(args.air.thresholds(&args.limits, FIELDS)).collect()
     }
 
     fn run(args: &RtmpArgs, common: &Common) -> Outcome {
@@ -141,6 +150,7 @@ impl StreamCheck for Rtmp {
     }
 
     async fn check(args: &RtmpArgs, common: &Common) -> Result<Outcome, Problem> {
+        args.air.fits(common)?;
         let look = async |probe: &Probe, address, target: &Target, credentials: Option<&Credentials>| {
             let mut seen = Seen::default();
             if credentials.is_some() {
@@ -149,8 +159,21 @@ impl StreamCheck for Rtmp {
                 let problem = Problem::new(&fault::USAGE, text);
                 return Outcome::failed(SERVICE, target.url.as_str(), problem);
             }
-            let problem = watch(probe, &target.url, address, args.options(), &mut seen).await.err();
-            judge(args, target.url.as_str(), &seen, problem)
+            let mut ear = args.air.ear();
+            if let Some(ear) = &mut ear {
+                ear.feed(FLV_HEADER);
+            }
+            let tap = RefCell::new(|message: &Message| {
+                if let (Some(ear), Some(tag)) = (&mut ear, message.flv_tag()) {
+                    ear.feed(&tag);
+                }
+            });
+            let tap: Option<&Tap<'_>> = if args.air.time().is_zero() { None } else { Some(&tap) };
+            let problem = watch(probe, &target.url, address, args.options(tap), &mut seen).await.err();
+            let mut outcome = judge(args, target.url.as_str(), &seen, problem);
+            let air = ear.map(Ear::report);
+            args.air.judge(&mut outcome, air.as_ref(), &args.limits, FIELDS);
+            outcome
         };
         args.source.every_address(SERVICE, common, PORTS, look).await
     }

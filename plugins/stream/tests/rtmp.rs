@@ -188,6 +188,23 @@ fn limits_and_expectations_are_judged() -> Result<()> {
 }
 
 #[test]
+fn dead_air_is_heard_and_seen() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
+    let clips = [Clip::Video, Clip::Black, Clip::Still, Clip::Silence];
+    let seen = together(clips, |clip| {
+        let server = lab.rtmp_listen(clip)?;
+        let picture: &[&str] = if clip == Clip::Silence { &[] } else { &["--frozen", "5s", "--black", "5s"] };
+        rtmp(&lab, &[&["-v", "-t", "20", "--silence", "-50:5s", server.url()], picture].concat())
+    })?;
+    ok(&seen[0], &["frozen=0s", "black=0s", "silence=0"]);
+    critical(&seen[1], &["E-AIR-SILENT", "E-AIR-BLACK"]);
+    critical(&seen[2], &["E-AIR-FROZEN", "has not changed for"]);
+    critical(&seen[3], &["E-AIR-SILENT", "no sound above -50 dBFS"]);
+    unknown(&rtmp(&lab, &["rtmp://127.0.0.1:9/live/a", "--silence", "-50:20s"])?, &["E-USAGE", "use -t"]);
+    Ok(())
+}
+
+#[test]
 fn the_scheme_chooses_this_check_and_its_graphs() -> Result<()> {
     let Some(lab) = Lab::for_test(&["nginx-rtmp", "ffmpeg"]) else { return Ok(()) };
     let nginx = lab.nginx_rtmp()?;

@@ -7,12 +7,13 @@
 mod seen;
 mod session;
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use url::Url;
 use weir_contract::{Problem, fault};
-use weir_wire::rtmp::Location;
+use weir_wire::rtmp::{Location, Message};
 
 use crate::Probe;
 
@@ -25,8 +26,12 @@ const REDIRECTS_MAX: usize = 3;
 /// Kept back from the deadline for the verdict.
 const RESERVE: Duration = Duration::from_millis(100);
 
+/// Is given each whole frame and each setup, as messages; frames beyond
+/// [`MAX_FRAME`](weir_wire::rtmp::MAX_FRAME) are left out.
+pub type Tap<'a> = RefCell<dyn FnMut(&Message) + 'a>;
+
 /// What to ask for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Watch<'a> {
     /// The application, when the URL does not tell where it ends.
     pub app: Option<&'a str>,
@@ -42,6 +47,8 @@ pub struct Watch<'a> {
     pub time: Duration,
     /// How long to wait for the first frame after it was asked for.
     pub patience: Duration,
+    /// Who looks into the media.
+    pub tap: Option<&'a Tap<'a>>,
 }
 
 /// What came of one server: played, or sent to another one.

@@ -51,7 +51,8 @@ pub(super) async fn visit(
     if url.scheme() == "rtmps" {
         conn = probe.tls(conn, url.host_str().unwrap_or_default()).await?;
     }
-    let mut session = probe.stage("handshake", &fault::SERVER_TIMEOUT, shake_hands(conn)).await?;
+    let mut session =
+        probe.stage("handshake", &fault::SERVER_TIMEOUT, shake_hands(conn, options.tap.is_some())).await?;
     let open = session.open(probe, url, location, options, seen);
     let stream = match probe.stage("open", &fault::SERVER_TIMEOUT, open).await? {
         Ok(stream) => stream,
@@ -70,7 +71,7 @@ pub(super) async fn visit(
 }
 
 /// The plain handshake (RTMP 1.0, section 5.2): versions, times and noise, and each other's noise back.
-async fn shake_hands(mut conn: Conn) -> Result<Session, Problem> {
+async fn shake_hands(mut conn: Conn, whole_frames: bool) -> Result<Session, Problem> {
     let mut hello = vec![0; HELLO];
     hello[0] = VERSION;
     // A zero behind the time says that there is no digest in the noise.
@@ -100,7 +101,7 @@ async fn shake_hands(mut conn: Conn) -> Result<Session, Problem> {
             echoed = true;
         }
     }
-    let mut reader = ChunkReader::default();
+    let mut reader = if whole_frames { ChunkReader::whole_frames() } else { ChunkReader::default() };
     reader.push(&answer[HELLO + ECHO..]);
     let received = (answer.len() - HELLO - ECHO) as u64;
     Ok(Session { conn, reader, buffer, received, acknowledged: 0, window: None })
@@ -194,10 +195,9 @@ impl Session {
             let Ok(message) = tokio::time::timeout(left, self.next(probe)).await else { break };
             match message {
                 Ok(Some(message)) if message.kind == kind::AGGREGATE => {
-                    let now = probe.deadline.elapsed();
-                    submessages(&message).for_each(|message| seen.take(&message, now));
+                    submessages(&message).for_each(|message| take(probe, &message, options, seen));
                 }
-                Ok(Some(message)) if message.is_media() => seen.take(&message, probe.deadline.elapsed()),
+                Ok(Some(message)) if message.is_media() => take(probe, &message, options, seen),
                 Ok(Some(message)) => match message.event().map_err(protocol)? {
                     Event::Metadata(value) => seen.metadata = Some(Metadata::read(&value)),
                     Event::Control(Control::Recorded) => seen.recorded = true,
@@ -275,6 +275,14 @@ impl Session {
         self.acknowledged = self.received;
         #[expect(clippy::cast_possible_truncation, reason = "the number on the wire wraps")]
         self.send(probe, &Request::Ack(self.received as u32)).await
+    }
+}
+
+/// Sound or picture has come.
+fn take(probe: &Probe, message: &Message, options: Watch<'_>, seen: &mut Seen) {
+    seen.take(message, probe.deadline.elapsed());
+    if let Some(tap) = options.tap.filter(|_| message.body.len() == message.length as usize) {
+        (tap.borrow_mut())(message);
     }
 }
 

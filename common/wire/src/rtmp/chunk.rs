@@ -11,8 +11,12 @@ use crate::text::excerpt;
 pub const HEAD: usize = 256;
 /// Bytes of unfinished messages, at most, on all chunk streams together.
 pub const MAX_HELD: usize = 1024 * 1024;
+/// A frame that is wanted whole is kept up to here; a key frame of 4K video has some hundred kilobytes.
+pub const MAX_FRAME: usize = 1024 * 1024;
 /// Chunk streams, at most; servers use five to eight.
 pub const MAX_STREAMS: usize = 64;
+/// Frames that are kept whole at the same time: sound and picture.
+const WHOLE_FRAMES: usize = 2;
 /// The size of chunks until somebody says something else.
 const CHUNK: u32 = 128;
 /// A time stamp that does not fit: four more bytes follow.
@@ -93,11 +97,13 @@ struct Stream {
     belongs: u32,
     /// Missing bytes of the message; 0 between messages.
     left: u32,
+    /// So many bytes of the message are kept.
+    keep: usize,
     body: Vec<u8>,
 }
 
 /// Cuts what a server sends into messages. Holds at most [`MAX_HELD`] bytes of commands, [`HEAD`] bytes of media for each of
-/// [`MAX_STREAMS`] chunk streams, and what was pushed last.
+/// [`MAX_STREAMS`] chunk streams, two whole frames where they are wanted, and what was pushed last.
 #[derive(Debug)]
 pub struct ChunkReader {
     pending: Pending,
@@ -106,16 +112,24 @@ pub struct ChunkReader {
     held: usize,
     /// The chunk that is under way: place of its stream, missing bytes.
     chunk: Option<(usize, u32)>,
+    /// Whether frames are wanted whole.
+    whole: bool,
 }
 
 impl Default for ChunkReader {
     fn default() -> Self {
         let (pending, streams) = (Pending::default(), Vec::new());
-        Self { pending, chunk_size: CHUNK, streams, held: 0, chunk: None }
+        Self { pending, chunk_size: CHUNK, streams, held: 0, chunk: None, whole: false }
     }
 }
 
 impl ChunkReader {
+    /// A reader that keeps frames whole, up to [`MAX_FRAME`]: one of sound and one of the picture at a time. Of others the head is
+    /// kept.
+    pub fn whole_frames() -> Self {
+        Self { whole: true, ..Self::default() }
+    }
+
     /// Takes received bytes.
     pub fn push(&mut self, input: &[u8]) {
         self.pending.push(input);
@@ -137,7 +151,7 @@ impl ChunkReader {
             let take = self.pending.rest().len().min(left as usize);
             let part = self.pending.take(take).unwrap_or_default();
             let stream = &mut self.streams[at];
-            let room = if is_media(stream.kind) { HEAD.saturating_sub(stream.body.len()) } else { take };
+            let room = stream.keep.saturating_sub(stream.body.len());
             stream.body.extend_from_slice(&part[..take.min(room)]);
             let taken = u32::try_from(take).unwrap_or(u32::MAX);
             stream.left -= taken;
@@ -212,6 +226,8 @@ impl ChunkReader {
         if place == self.streams.len() {
             self.streams.push(Stream { id, ..Stream::default() });
         }
+        let under_way = |stream: &&Stream| stream.left > 0 && stream.keep > HEAD && is_media(stream.kind);
+        let others = self.streams.iter().filter(under_way).count();
         let stream = &mut self.streams[place];
         if continues && format < 3 {
             return Err(ChunkError::Unfinished { at, id, left: stream.left });
@@ -238,7 +254,12 @@ impl ChunkReader {
                 stream.timestamp = stream.timestamp.wrapping_add(stream.delta);
             }
             stream.left = stream.length;
-            if !is_media(stream.kind) {
+            stream.keep = stream.length as usize;
+            if is_media(stream.kind) {
+                if stream.keep > MAX_FRAME || !self.whole || others >= WHOLE_FRAMES {
+                    stream.keep = stream.keep.min(HEAD);
+                }
+            } else {
                 self.held = self.held.saturating_add(stream.length as usize);
                 if self.held > MAX_HELD {
                     return Err(ChunkError::Held { at, length: stream.length, kind: stream.kind });

@@ -184,6 +184,20 @@ impl Message {
     }
 }
 
+/// What an FLV file begins with: version, both tracks, the size of this header, and the size of no tag before the first
+/// (FLV 10.1, annex E.2).
+pub const FLV_HEADER: &[u8] = b"FLV\x01\x05\0\0\0\x09\0\0\0\0";
+
+impl Message {
+    /// The message as a tag of an FLV file, for those who read such files; `None` when not all of it was kept.
+    pub fn flv_tag(&self) -> Option<Vec<u8>> {
+        let length = u32::try_from(self.body.len()).ok().filter(|length| *length == self.length)?;
+        let (size, time) = (length.to_be_bytes(), self.timestamp.to_be_bytes());
+        let head = [self.kind, size[1], size[2], size[3], time[1], time[2], time[3], time[0], 0, 0, 0];
+        Some([&head[..], &self.body, &(length + 11).to_be_bytes()].concat())
+    }
+}
+
 /// `onMetaData`, as it is or as an encoder has sent it; `onPlayStatus`, which is a command in all but its type.
 fn data(body: &[u8]) -> Event {
     let Ok(values) = read_all(body) else { return Event::Other };

@@ -15,9 +15,9 @@ mod tag;
 mod tests;
 
 pub use amf::{AmfError, MAX_DEPTH, MAX_TEXT, MAX_VALUES, Value, read_all};
-pub use chunk::{ChunkError, ChunkReader, ChunkWriter, HEAD, MAX_HELD, MAX_STREAMS};
+pub use chunk::{ChunkError, ChunkReader, ChunkWriter, HEAD, MAX_FRAME, MAX_HELD, MAX_STREAMS};
 pub use location::{Location, LocationError};
-pub use message::{Connect, Control, Event, Invoke, Message, Request, Status, kind};
+pub use message::{Connect, Control, Event, FLV_HEADER, Invoke, Message, Request, Status, kind};
 pub use tag::{Role, Setup, Tag, TrackKind, submessages};
 
 /// Bytes of C0 and C1, and of S0 and S1: the version, then time, zero and noise (section 5.2).

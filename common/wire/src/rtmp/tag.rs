@@ -4,7 +4,6 @@
 //! Sources: FLV 10.1 annex E.4, Enhanced RTMP v2.
 
 use super::be;
-use super::chunk::HEAD;
 use super::message::{Message, kind};
 use crate::sdp::{AudioConfig, Resolution, h264_resolution, h265_resolution};
 
@@ -260,16 +259,13 @@ pub fn submessages(aggregate: &Message) -> impl Iterator<Item = Message> {
         let shift = *shift.get_or_insert(aggregate.timestamp.wrapping_sub(timestamp));
         let behind = &rest[INSIDE..];
         let body = behind.get(..length as usize)?;
-        let mut message = Message {
+        rest = behind.get(length as usize + BACK..).unwrap_or_default();
+        Some(Message {
             kind: head[0],
             timestamp: timestamp.wrapping_add(shift),
             stream: aggregate.stream,
             length,
-            body: Vec::new(),
-        };
-        let kept = if message.is_media() { body.len().min(HEAD) } else { body.len() };
-        message.body.extend_from_slice(&body[..kept]);
-        rest = behind.get(length as usize + BACK..).unwrap_or_default();
-        Some(message)
+            body: body.to_vec(),
+        })
     })
 }

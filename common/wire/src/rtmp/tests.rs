@@ -190,6 +190,53 @@ fn a_chunk_size_counts_from_the_next_chunk_on() {
 }
 
 #[test]
+fn frames_are_kept_whole_where_they_are_wanted() {
+    let mut reader = ChunkReader::whole_frames();
+    let size = full(2, 0, 4, kind::CHUNK_SIZE, &[0x7f, 0xff, 0xff, 0xff]);
+    reader.push(
+        &[size, full(6, 0, 5000, kind::VIDEO, &[0x27; 5000]), full(4, 0, 300, kind::AUDIO, &[0xaf; 300])]
+            .concat(),
+    );
+    let mut lengths = Vec::new();
+    while let Some(message) = reader.next_message().unwrap() {
+        lengths.push(message.body.len());
+    }
+    assert_eq!(lengths, [4, 5000, 300]);
+    // Not more of them than two at a time, and none that is too long.
+    let mut reader = ChunkReader::whole_frames();
+    let begun: Vec<u8> = (3..10).flat_map(|id| full(id, 0, 300, kind::VIDEO, &[0x27; 128])).collect();
+    let ended: Vec<u8> = (3..10)
+        .flat_map(|id| [vec![0xc0 | id; 1], vec![7; 128], vec![0xc0 | id; 1], vec![7; 44]].concat())
+        .collect();
+    reader.push(&[begun, ended].concat());
+    let kept: Vec<usize> =
+        std::iter::from_fn(|| reader.next_message().unwrap()).map(|m| m.body.len()).collect();
+    assert_eq!(kept, [300, 300, HEAD, HEAD, HEAD, HEAD, HEAD]);
+    let long = u32::try_from(MAX_FRAME + 1).unwrap();
+    reader.push(
+        &[
+            full(2, 0, 4, kind::CHUNK_SIZE, &[0x7f, 0xff, 0xff, 0xff]),
+            full(11, 0, long, kind::VIDEO, &vec![7; MAX_FRAME + 1]),
+        ]
+        .concat(),
+    );
+    assert_eq!(std::iter::from_fn(|| reader.next_message().unwrap()).last().unwrap().body.len(), HEAD);
+}
+
+#[test]
+fn a_message_is_a_tag_of_flv() {
+    let message =
+        Message { kind: kind::AUDIO, timestamp: 0x0102_0304, stream: 1, length: 3, body: vec![0xaf, 1, 7] };
+    let tag = message.flv_tag().unwrap();
+    assert_eq!(tag, [8, 0, 0, 3, 2, 3, 4, 1, 0, 0, 0, 0xaf, 1, 7, 0, 0, 0, 14]);
+    // What comes back out of an aggregate is what an FLV file holds.
+    let aggregate =
+        Message { kind: kind::AGGREGATE, timestamp: message.timestamp, stream: 1, length: 18, body: tag };
+    assert_eq!(submessages(&aggregate).collect::<Vec<_>>(), [message.clone()]);
+    assert_eq!(Message { length: 4, ..message }.flv_tag(), None);
+}
+
+#[test]
 fn an_aborted_message_leaves_room() {
     let half = full(3, 0, 1000, kind::COMMAND, &[0; 128]);
     let abort = full(2, 0, 4, kind::ABORT, &[0, 0, 0, 3]);
@@ -315,7 +362,7 @@ fn an_aggregate_is_taken_apart() {
     let aggregate = Message { kind: kind::AGGREGATE, timestamp: 500, stream: 1, length, body };
     let all: Vec<_> =
         submessages(&aggregate).map(|m| (m.kind, m.timestamp, m.length, m.body.len())).collect();
-    assert_eq!(all, [(8, 500, 3, 3), (9, 516, 900, HEAD)]);
+    assert_eq!(all, [(8, 500, 3, 3), (9, 516, 900, 900)]);
 }
 
 proptest! {
