@@ -280,9 +280,9 @@ fn why(what: &str, verdict: Verdict, spans: &[Span], reason: Option<String>) -> 
 
 /// What a track said of itself.
 fn reason(report: &Report, pictures: bool) -> Option<String> {
-    let of_sound = report.sounds.iter().filter_map(|sound| sound.trouble.clone());
-    let of_pictures = report.pictures.iter().filter_map(|picture| picture.trouble.clone());
-    let own = if pictures { of_pictures.last() } else { of_sound.last() };
+    let mut of_sound = report.sounds.iter().filter_map(|sound| sound.trouble.clone());
+    let mut of_pictures = report.pictures.iter().filter_map(|picture| picture.trouble.clone());
+    let own = if pictures { of_pictures.next_back() } else { of_sound.next_back() };
     report.trouble.clone().or(own)
 }
 

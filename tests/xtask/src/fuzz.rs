@@ -48,6 +48,7 @@ fn seeds(target: &str) -> Vec<&str> {
         "http1" => vec!["http1", "icy"],
         "icy" => vec!["icy", "media"],
         "m3u8" => vec!["hls"],
+        "dead_air" => vec!["media", "ts"],
         "asf" => vec!["mms"], // the headers and packets inside
         "routing" => vec!["bird", "frr", "gobgp", "exabgp", "dns"],
         "pna" => vec!["pna", "realmedia"],

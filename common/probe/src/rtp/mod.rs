@@ -5,12 +5,13 @@
 
 mod receive;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use weir_contract::Problem;
-use weir_wire::rtp::{Reception, Statistics};
+use weir_wire::rtp::{Packet, Reception, Statistics};
 use weir_wire::sdp::Format;
 use weir_wire::ts;
 
@@ -22,8 +23,20 @@ use receive::Receiver;
 /// Kept back from the deadline for the verdict.
 const RESERVE: Duration = Duration::from_millis(100);
 
-/// How to listen.
+/// One datagram of media.
 #[derive(Clone, Copy, Debug)]
+pub enum Media<'a> {
+    /// Transport packets.
+    Ts(&'a [u8]),
+    /// RTP of anything else.
+    Rtp(&'a Packet<'a>),
+}
+
+/// Is given the media of the leading sender.
+pub type Tap<'a> = RefCell<dyn FnMut(Media<'_>) + 'a>;
+
+/// How to listen.
+#[derive(Clone, Copy)]
 pub struct Listen<'a> {
     /// How long after the first datagram.
     pub time: Duration,
@@ -31,6 +44,8 @@ pub struct Listen<'a> {
     pub patience: Duration,
     /// Ticks a second of the RTP timestamps of payload types, where a session description tells.
     pub clock_rates: &'a [(u8, u32)],
+    /// Who looks into the media.
+    pub tap: Option<&'a Tap<'a>>,
 }
 
 /// What the datagrams are.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use weir_wire::rtp::{Packet, Reception, is_rtcp};
 use weir_wire::ts::{Analyzer, PACKET};
 
-use super::{Form, Listen, Seen, Sender, reception};
+use super::{Form, Listen, Media, Seen, Sender, reception};
 use crate::datagrams::Datagram;
 use crate::multicast::Endpoint;
 
@@ -21,8 +21,8 @@ const TS_TYPE: u8 = 33;
 const SYNC_BYTE: u8 = 0x47;
 
 /// Takes datagrams and keeps the books.
-pub(super) struct Receiver<'a> {
-    pub(super) seen: &'a mut Seen,
+pub(super) struct Receiver<'s, 'a> {
+    pub(super) seen: &'s mut Seen,
     options: Listen<'a>,
     source: Option<IpAddr>,
     /// The place of the leading sender among the senders.
@@ -33,8 +33,8 @@ pub(super) struct Receiver<'a> {
     ts: Option<Analyzer>,
 }
 
-impl<'a> Receiver<'a> {
-    pub(super) fn new(endpoint: &Endpoint, options: Listen<'a>, seen: &'a mut Seen) -> Self {
+impl<'s, 'a> Receiver<'s, 'a> {
+    pub(super) fn new(endpoint: &Endpoint, options: Listen<'a>, seen: &'s mut Seen) -> Self {
         let source = endpoint.source;
         Self { seen, options, source, leader: 0, reception: None, media_at: Duration::ZERO, ts: None }
     }
@@ -116,6 +116,15 @@ impl<'a> Receiver<'a> {
         }
         if seen.form == Some(Form::RtpTs) {
             self.ts.get_or_insert_with(Analyzer::new).feed_at(packet.payload, at);
+            self.hand_on(Media::Ts(packet.payload));
+        } else {
+            self.hand_on(Media::Rtp(packet));
+        }
+    }
+
+    fn hand_on(&self, media: Media<'_>) {
+        if let Some(tap) = self.options.tap {
+            (tap.borrow_mut())(media);
         }
     }
 
@@ -126,6 +135,7 @@ impl<'a> Receiver<'a> {
         seen.form = Some(Form::Ts);
         seen.bytes += datagram.bytes.len() as u64;
         self.ts.get_or_insert_with(Analyzer::new).feed_at(datagram.bytes, datagram.at);
+        self.hand_on(Media::Ts(datagram.bytes));
     }
 
     /// A datagram that is nothing known.
@@ -186,7 +196,7 @@ mod tests {
     }
 
     const OPTIONS: Listen<'_> =
-        Listen { time: Duration::ZERO, patience: Duration::ZERO, clock_rates: &[(96, 90_000)] };
+        Listen { time: Duration::ZERO, patience: Duration::ZERO, clock_rates: &[(96, 90_000)], tap: None };
 
     fn datagram(bytes: &[u8], from: &str, at: u64) -> (Vec<u8>, std::net::SocketAddr, Duration) {
         (bytes.to_vec(), from.parse().unwrap(), Duration::from_millis(at))

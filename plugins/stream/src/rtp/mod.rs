@@ -6,6 +6,7 @@ mod silence;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -15,13 +16,15 @@ use clap::Args;
 use weir_cli::{Check, Common, UrlArg, seconds};
 use weir_contract::{Field, Outcome, Problem, Range, Thresholds, fault};
 use weir_probe::multicast::Endpoint;
-use weir_probe::rtp::{Listen, Seen, listen};
+use weir_probe::rtp::{Listen, Media, Seen, Tap, listen};
 use weir_probe::{NetOptions, Probe};
 use weir_wire::sdp;
 
 use crate::common::{self, ExpectArgs, StreamCheck, StreamLimits};
+use crate::dead_air::{DeadAirArgs, Ear, is_asked_for};
 use crate::fields::{
-    BITRATE, CONTINUITY, FIRST_MEDIA, GAP, JITTER, LOSS, NULLS, PAT, PCR, PMT, PTS, SCRAMBLED, SPEED, TRACKS,
+    BITRATE, BLACK, CONTINUITY, FIRST_MEDIA, FROZEN, GAP, JITTER, LOSS, LOUDNESS, NULLS, PAT, PCR, PMT, PTS,
+    SCRAMBLED, SILENCE, SPEED, TRACKS,
 };
 use address::Address;
 
@@ -43,6 +46,10 @@ pub const FIELDS: &[&Field] = &[
     &PTS,
     &NULLS,
     &SCRAMBLED,
+    &LOUDNESS,
+    &SILENCE,
+    &FROZEN,
+    &BLACK,
 ];
 /// Percent of packets. Nothing is sent again to a group: each loss is seen or heard.
 const LOSS_LIMITS: (f64, f64) = (0.1, 2.0);
@@ -97,6 +104,8 @@ pub struct RtpArgs {
     expect: ExpectArgs,
     #[command(flatten)]
     limits: StreamLimits,
+    #[command(flatten)]
+    air: DeadAirArgs,
 }
 
 fn pid(text: &str) -> Result<u16, String> {
@@ -153,7 +162,9 @@ impl Check for Rtp {
     }
 
     fn thresholds(args: &RtpArgs) -> Vec<(&'static Field, Thresholds)> {
-        FIELDS.iter().map(|field| (*field, args.thresholds(field))).collect()
+        let always = FIELDS.iter().filter(|field| !is_asked_for(field));
+        let always = always.map(|field| (*field, args.thresholds(field)));
+        always.chain(args.air.thresholds(&args.limits, FIELDS)).collect()
     }
 
     fn run(args: &RtpArgs, common: &Common) -> Outcome {
@@ -167,6 +178,7 @@ impl StreamCheck for Rtp {
     }
 
     async fn check(args: &RtpArgs, common: &Common) -> Result<Outcome, Problem> {
+        args.air.fits(common)?;
         let address = Address::parse(args.url.url())?;
         let description = args.sdp.as_deref().map(read_sdp).transpose()?;
         let transcript = common.wants_transcript();
@@ -183,9 +195,25 @@ impl StreamCheck for Rtp {
         let clock_rates: Vec<(u8, u32)> = formats(description.as_ref())
             .filter_map(|format| Some((format.payload_type, format.clock_rate?)))
             .collect();
-        let options = Listen { time: args.watch, patience: args.wait, clock_rates: &clock_rates };
+        let mut ear = args.air.ear();
+        let tap = RefCell::new(|media: Media<'_>| match (&mut ear, media) {
+            (Some(ear), Media::Ts(bytes)) => ear.feed(bytes),
+            (Some(ear), Media::Rtp(packet)) => {
+                let own = |format: &&sdp::Format| format.payload_type == packet.payload_type;
+                match formats(description.as_ref()).find(own) {
+                    Some(format) => ear.rtp(0, format, packet),
+                    None => ear.rtp(0, &sdp::Format::of_payload_type(packet.payload_type), packet),
+                }
+            }
+            (None, _) => {}
+        });
+        let tap: Option<&Tap<'_>> = if args.air.time().is_zero() { None } else { Some(&tap) };
+        let time = args.watch.max(args.air.time());
+        let options = Listen { time, patience: args.wait, clock_rates: &clock_rates, tap };
         let problem = listen(&probe, &endpoint, options, &mut seen).await.err();
         let mut outcome = judge::judge(args, &address, &endpoint, description.as_ref(), &seen, problem);
+        let air = ear.map(Ear::report);
+        args.air.judge(&mut outcome, air.as_ref(), &args.limits, FIELDS);
         probe.finish(&mut outcome);
         Ok(outcome)
     }

@@ -21,7 +21,17 @@ fn track(kind: &str, packets: &[(u32, u16)]) -> Track {
     }
     let (codec, resolution, frame_rate) = (Some("PCMA".to_owned()), None, None);
     let kind = kind.to_owned();
-    Track { kind, codec, resolution, frame_rate, reception, bye: false, garbage: 0, overflowed: 0, formats: Vec::new() }
+    Track {
+        kind,
+        codec,
+        resolution,
+        frame_rate,
+        reception,
+        bye: false,
+        garbage: 0,
+        overflowed: 0,
+        formats: Vec::new(),
+    }
 }
 
 /// A live stream over UDP, watched from 1 s to 3 s.
