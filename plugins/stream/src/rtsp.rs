@@ -184,12 +184,16 @@ fn judge(args: &RtspArgs, url: &str, seen: &Seen, problem: Option<Problem>) -> O
 /// Finds hosts that must not be named. The address that an allowed name led us to is the name.
 fn leaks(outcome: &mut Outcome, only: &OnlyHostArgs, target: &Target, address: IpAddr, named: &[Named]) {
     let ours = only.allows(target.host(), target.url.port());
+    let mut told = Vec::new();
     for named in named {
-        let is_ours =
-            ours && named.host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical() == address.to_canonical());
-        if is_ours || only.allows(&named.host, named.port) {
+        let ip = named.host.parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
+        let is_ours = ours && ip == Some(address.to_canonical());
+        // Of several control URLs one is enough.
+        let place = (named.place, named.host.as_str());
+        if is_ours || told.contains(&place) || only.allows(&named.host, named.port) {
             continue;
         }
+        told.push(place);
         let mut leak = only.leak(named.place.sentence(), &named.text);
         if !named.place.is_followed() {
             // Nobody goes there; it only shows.
