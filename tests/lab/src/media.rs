@@ -39,9 +39,9 @@ pub enum Clip {
     VideoTs,
     /// Windows Media (WMV2, WMA2).
     Wmv,
-    /// RealMedia, RealAudio 14.4 with the title `News_at_ten`.
+    /// `RealMedia`, `RealAudio` 14.4 with the title `News_at_ten`.
     RealAudio,
-    /// RealMedia, RealVideo 2 (RV20) 320x180 and RealAudio 14.4.
+    /// `RealMedia`, `RealVideo` 2 (RV20) 320x180 and `RealAudio` 14.4.
     RealVideo,
 }
 

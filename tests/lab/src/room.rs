@@ -263,7 +263,7 @@ fn group_of(user: &str) -> String {
     format!("--regid={group}")
 }
 
-/// Whether this is a user namespace with one user: `inside outside count` in user_namespaces(7).
+/// Whether this is a user namespace with one user: `inside outside count` in `user_namespaces(7)`.
 fn single_user() -> bool {
     let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     let counts = map.lines().filter_map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok());

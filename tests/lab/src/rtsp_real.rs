@@ -1,6 +1,7 @@
 //! RTSP as `RealServer` and Helix speak it: a challenge, rules, RDT on the connection, because none can be installed:
 //! `lab.real_rtsp().start()`. ffprobe and VLC referee it (`tests/rtsp_real_referee.rs` of the stream family).
 
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,6 +38,7 @@ enum Fault {
 
 /// How the server shall be; [`start`](Self::start) runs it.
 #[derive(Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a habit that real servers have or have not")]
 pub struct RealRtspBuilder {
     lab: Lab,
     fault: Fault,
@@ -182,7 +184,8 @@ fn description(file: &RealFile, live: bool) -> Result<String> {
         let data = base64(&chunk[name + 1 + usize::from(chunk[name]) + 4..])?;
         let (kind, clock) = (KINDS[number], mime.split_once('/').map_or("", |(_, encoding)| encoding));
         let never = if number == 1 { "#($Bandwidth < 100),Priority=1;".repeat(2) } else { String::new() };
-        text += &format!(
+        let _ = write!(
+            text,
             "m={kind} 0 RTP/AVP 101\r\nb=AS:200\r\na=control:streamid={number}\r\na=range:{range}\r\na=length:{range}\r\n\
              a=rtpmap:101 {clock}/1000\r\na=mimetype:string;\"{mime}\"\r\na=AvgBitRate:integer;200000\r\n\
              a=MaxBitRate:integer;200000\r\na=AvgPacketSize:integer;600\r\na=MaxPacketSize:integer;1400\r\n\
@@ -288,8 +291,10 @@ impl Session<'_> {
             std::thread::sleep(Duration::from_secs(20));
             return Ok(());
         }
-        while fault == Fault::Garbage {
-            self.client.write_all(b"$\0\0\x04abcd$\x02\0\x01\xff")?;
+        if fault == Fault::Garbage {
+            loop {
+                self.client.write_all(b"$\0\0\x04abcd$\x02\0\x01\xff")?;
+            }
         }
         let mut sequences = [0_u16; 2];
         for (time, track, flags, media) in packets {
