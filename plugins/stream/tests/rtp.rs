@@ -268,6 +268,42 @@ fn plain_rtp_is_named_by_its_session_description() -> Result<()> {
 }
 
 #[test]
+fn an_unrelated_analyzer_counts_the_same() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["dvbinfo", "ffmpeg"]) else { return Ok(()) };
+    let clip = std::fs::read(Clip::VideoTs.path()?)?;
+    let file = lab.dir().join("cut.ts");
+    // Every so many packets one is missing, or is there twice.
+    for (missing, twice) in [(0, 0), (97, 0), (13, 0), (0, 31), (41, 29)] {
+        let (mut cut, mut repeated) = (Vec::new(), 0);
+        for (packet, n) in clip.chunks_exact(PACKET).zip(1..) {
+            let is_nth = |nth: usize| nth > 0 && n % nth == 0;
+            if !is_nth(missing) {
+                cut.extend_from_slice(packet);
+            }
+            if is_nth(twice) {
+                cut.extend_from_slice(packet);
+                repeated += u64::from(!is_nth(missing));
+            }
+        }
+        std::fs::write(&file, &cut)?;
+        let mut dvbinfo = lab.command("dvbinfo");
+        dvbinfo.arg("-f").arg(&file);
+        let said = lab.run(dvbinfo)?;
+        let said = said.stdout + &said.stderr;
+        let theirs = said.matches("Continuity counter discontinuity").count() as u64;
+        let ours = weir_wire::ts::analyze(&cut);
+        // ISO 13818-1 lets a packet come twice (section 2.4.3.3); they count that as well.
+        assert_eq!(ours.continuity_errors() + repeated, theirs, "{missing} {twice}");
+        assert!(
+            said.contains(&format!("Number of packets: {}, stuffing 0 packets", ours.packets)),
+            "{ours:?}"
+        );
+        assert!(missing == 0 || theirs > 0);
+    }
+    Ok(())
+}
+
+#[test]
 fn options_that_cannot_be_meant_are_told_the_right_form() -> Result<()> {
     let Some(lab) = Lab::for_test(&["namespace"]) else { return Ok(()) };
     let _taken = lab.enter(|| UdpSocket::bind("0.0.0.0:7000"))??;

@@ -25,11 +25,11 @@ pub struct Relay {
 }
 
 impl Lab {
-    /// An ffmpeg that sends `clip` for ever, in the muxer's words (`mpegts`, `rtp_mpegts`) to `url`, by the interface with the
-    /// `localaddr` of the URL (needs "ffmpeg"). It sends when this returns.
+    /// An ffmpeg that sends `clip` for ever, in the form of a muxer (`mpegts`, `rtp_mpegts`, `mpegts -muxrate 20M`), to `url` (needs
+    /// "ffmpeg"). It sends when this returns.
     pub fn ffmpeg_sender(&self, clip: Clip, format: &str, url: &str) -> Result<Process> {
         let mut ffmpeg = self.encoder(clip)?;
-        ffmpeg.args(["-map", "0", "-c", "copy", "-f", format, url]);
+        ffmpeg.args(["-map", "0", "-c", "copy", "-f"]).args(format.split(' ')).arg(url);
         let process = Process::start(self, &self.name("ffmpeg-sender"), ffmpeg)?;
         process.until_log("size=")?;
         Ok(process)

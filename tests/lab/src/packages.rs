@@ -42,6 +42,7 @@ pub const NEEDS: &[(&str, &[&str])] = &[
     ),
     ("vlc", &["vlc-bin", "vlc-plugin-base", "vlc-plugin-access-extra"]),
     ("mplayer", &["mplayer"]),
+    ("dvbinfo", &["dvbpsi-utils"]),
     ("libmms", &["libmms-dev", "gcc", "libc6-dev"]),
     ("perl-rtsp", &["rtsp-server-perl"]),
     ("icecast2", &["icecast2"]),

@@ -12,6 +12,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group { name: "icecast", binaries: &["check_http_stream"], start: icecast },
     Group { name: "mms", binaries: &["check_mms"], start: mms },
     Group { name: "srt", binaries: &["check_srt"], start: srt },
+    Group { name: "ts", binaries: &["check_rtp"], start: ts },
     Group { name: "rtmp", binaries: &["check_rtmp"], start: rtmp },
     Group { name: "start-up", binaries: &["check_rtsp", "stream_"], start: start_up },
 ];
@@ -72,7 +73,7 @@ fn mms(lab: &Lab) -> Result<Started> {
 
 fn srt(lab: &Lab) -> Result<Started> {
     let server = lab.srt_rules().start()?;
-    let rows = ["tv1", "secret&passphrase=correct%20horse", "fast"].map(|stream| {
+    let rows = ["tv1", "secret&passphrase=correct-horse", "fast"].map(|stream| {
         let url = server.url(&format!("?streamid={stream}"));
         let what = match stream {
             "tv1" => "SRT",
@@ -82,6 +83,18 @@ fn srt(lab: &Lab) -> Result<Started> {
         row(what, format!("check_srt {url}"), format!("ffprobe {url}")).cpu(1.0 / 15.0).rss(6.0)
     });
     Ok(started(rows, server))
+}
+
+fn ts(lab: &Lab) -> Result<Started> {
+    let senders = (
+        lab.ffmpeg_sender(Clip::VideoTs, "rtp_mpegts", "rtp://239.1.2.3:5004")?,
+        lab.ffmpeg_sender(Clip::VideoTs, "mpegts -muxrate 20M", "udp://239.1.2.4:5000?pkt_size=1316")?,
+    );
+    let streams = [("TS in RTP", "rtp://239.1.2.3:5004"), ("TS by UDP, 20 Mbit/s", "udp://239.1.2.4:5000")];
+    let rows = streams.map(|(what, url)| {
+        row(what, format!("check_rtp {url}"), format!("ffprobe {url}")).cpu(1.0 / 15.0).rss(6.0)
+    });
+    Ok(started(rows, senders))
 }
 
 fn rtmp(lab: &Lab) -> Result<Started> {
