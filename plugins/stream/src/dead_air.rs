@@ -198,12 +198,16 @@ impl DeadAirArgs {
                 "frozen" => report.seconds(|report| report.pictures.iter().map(|p| p.frozen).collect()),
                 _ => report.seconds(|report| report.pictures.iter().map(|p| p.black).collect()),
             };
-            let sample = field.sample_opt(value).against(thresholds);
-            let fault = fault_of(field);
-            if broken || outcome.findings.iter().any(|finding| finding.fault == fault) {
-                outcome.samples.push(sample);
-            } else {
-                outcome.judge(sample, fault);
+            let sample = field.sample_opt(value);
+            if broken {
+                outcome.samples.push(sample.against(thresholds));
+                continue;
+            }
+            // The durations that were asked for have been judged; what `-w` and `-c` say has not.
+            let given = limits.of(field, fields, Thresholds::default());
+            outcome.judge(sample.against(given), fault_of(field));
+            if let Some(last) = outcome.samples.last_mut() {
+                last.thresholds = thresholds;
             }
         }
     }
@@ -287,8 +291,10 @@ fn reason(report: &Report, pictures: bool) -> Option<String> {
 }
 
 fn details(report: &Report) -> impl Iterator<Item = String> {
-    let known = |span: &Span| {
-        span.seconds().map_or_else(|| "cannot be told".to_owned(), |time| Unit::Seconds.human(time.into()))
+    let known = |span: &Span| match span.seconds() {
+        Some(time) if time > 0.0 => Unit::Seconds.human(time.into()),
+        Some(_) => "none".to_owned(),
+        None => "cannot be told".to_owned(),
     };
     let sounds = report.sounds.iter().map(move |sound| {
         let level = sound.loudness.map(|level| format!(", mean {level} dBFS")).unwrap_or_default();

@@ -47,6 +47,7 @@ fn hls_that_is_black_and_silent_or_frozen_is_critical() -> Result<()> {
     let seen = together(&channels, look)?;
     ok(&seen[0], &["frozen=0s", "black=0s", "silence=0"]);
     critical(&seen[1], &["E-AIR-SILENT", "E-AIR-BLACK", "or of one colour, for"]);
+    assert!(!seen[1].stdout.contains("E-AIR-FROZEN"), "black says it all: {:#?}", seen[1]);
     critical(&seen[2], &["E-AIR-FROZEN", "has not changed for", "black=0s"]);
     Ok(())
 }
