@@ -60,7 +60,7 @@ pub struct Heard {
     /// The URL after redirects.
     pub url: String,
     /// The redirects that led to it.
-    pub redirects: usize,
+    pub redirects: Vec<Url>,
     /// Whether the status line was `ICY`.
     pub icy: bool,
     /// What the server says of the station.
@@ -133,8 +133,8 @@ pub async fn listen(
             continue;
         }
         if let Some(target) = redirect(&head, &url)? {
-            heard.redirects += 1;
-            if heard.redirects > REDIRECTS_MAX {
+            heard.redirects.push(target.clone());
+            if heard.redirects.len() > REDIRECTS_MAX {
                 return Err(Problem::new(
                     &fault::REDIRECT_LOOP,
                     format!("more than {REDIRECTS_MAX} redirects, the last to {target}"),

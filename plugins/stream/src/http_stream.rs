@@ -1,6 +1,7 @@
 //! `check_http_stream`: progressive HTTP, Icecast and SHOUTcast.
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
@@ -13,6 +14,7 @@ use weir_wire::auth::Credentials;
 use crate::common::{self, HTTP_PORTS, SourceArgs, StreamCheck, StreamLimits};
 use crate::dead_air::{DeadAirArgs, Ear, is_asked_for};
 use crate::fields::{BITRATE, BLACK, FIRST_MEDIA, FROZEN, GAP, LOUDNESS, SILENCE};
+use crate::only_host::OnlyHostArgs;
 use crate::target::Target;
 
 /// The word before the state.
@@ -45,6 +47,8 @@ pub struct StreamArgs {
     #[arg(long, value_name = "TEXT")]
     expect_title: Option<String>,
 
+    #[command(flatten)]
+    only_host: OnlyHostArgs,
     #[command(flatten)]
     limits: StreamLimits,
     #[command(flatten)]
@@ -108,23 +112,26 @@ impl StreamCheck for HttpStream {
 
     async fn check(args: &StreamArgs, common: &Common) -> Result<Outcome, Problem> {
         args.air.fits(common)?;
-        let look = async |probe: &Probe, address, target: &Target, credentials: Option<&Credentials>| {
-            let time = args.listen.max(args.air.time());
-            let mut ear = args.air.ear();
-            let tap = RefCell::new(|bytes: &[u8]| {
-                if let Some(ear) = &mut ear {
-                    ear.feed(bytes);
-                }
-            });
-            let tap: Option<&Tap<'_>> = if args.air.time().is_zero() { None } else { Some(&tap) };
-            let options = Listen { time, credentials, user_agent: crate::USER_AGENT, tap };
-            let mut heard = Heard::default();
-            let problem = listen(probe, &target.url, Some(address), options, &mut heard).await.err();
-            let mut outcome = judge(args, target.url.as_str(), &heard, problem);
-            let air = ear.map(Ear::report);
-            args.air.judge(&mut outcome, air.as_ref(), &args.limits, FIELDS);
-            outcome
-        };
+        let look =
+            async |probe: &Probe, address: SocketAddr, target: &Target, credentials: Option<&Credentials>| {
+                let time = args.listen.max(args.air.time());
+                let mut ear = args.air.ear();
+                let tap = RefCell::new(|bytes: &[u8]| {
+                    if let Some(ear) = &mut ear {
+                        ear.feed(bytes);
+                    }
+                });
+                let tap: Option<&Tap<'_>> = if args.air.time().is_zero() { None } else { Some(&tap) };
+                let options = Listen { time, credentials, user_agent: crate::USER_AGENT, tap };
+                let mut heard = Heard::default();
+                let problem = listen(probe, &target.url, Some(address), options, &mut heard).await.err();
+                let mut outcome = judge(args, target.url.as_str(), &heard, problem);
+                let redirects = heard.redirects.iter().map(|url| ("stream", url));
+                args.only_host.judge(&mut outcome, target, address.ip(), redirects);
+                let air = ear.map(Ear::report);
+                args.air.judge(&mut outcome, air.as_ref(), &args.limits, FIELDS);
+                outcome
+            };
         args.source.every_address(SERVICE, common, HTTP_PORTS, look).await
     }
 }
@@ -242,7 +249,7 @@ fn describe(outcome: &mut Outcome, url: &str, heard: &Heard) {
             outcome.details.push(format!("{name}: {value}"));
         }
     };
-    say("redirected to", (heard.redirects > 0 && heard.url != url).then(|| heard.url.clone()));
+    say("redirected to", (!heard.redirects.is_empty() && heard.url != url).then(|| heard.url.clone()));
     say("protocol", heard.icy.then(|| "ICY (SHOUTcast v1)".to_owned()));
     say("station", heard.station.name.clone());
     say("advertised", heard.station.bit_rate_kbit.map(|kbit| format!("{kbit} kbit/s")));

@@ -3,7 +3,11 @@
 use std::net::IpAddr;
 
 use clap::Args;
-use weir_contract::{Finding, State, fault};
+use url::Url;
+use weir_contract::text::redact;
+use weir_contract::{Finding, Outcome, State, fault};
+
+use crate::target::Target;
 
 /// The hosts that may be named.
 #[derive(Args, Clone, Debug, Default)]
@@ -29,6 +33,29 @@ impl OnlyHostArgs {
     pub fn allows(&self, host: &str, port: Option<u16>) -> bool {
         let host = host.trim_matches(['[', ']']);
         self.is_empty() || self.only_host.iter().any(|allowed| is(allowed, host, port))
+    }
+
+    /// Finds where clients of `target` at `address` were led to: the first URL of each host that may not be named, and for what.
+    pub fn judge<'a>(
+        &self,
+        outcome: &mut Outcome,
+        target: &Target,
+        address: IpAddr,
+        urls: impl IntoIterator<Item = (&'static str, &'a Url)>,
+    ) {
+        let ours = self.allows(target.host(), target.url.port());
+        let mut known = vec![target.url.origin()];
+        for (what, url) in urls {
+            let host = url.host_str().unwrap_or_default();
+            let is_ours = ours && host.trim_matches(['[', ']']).parse() == Ok(address);
+            if known.contains(&url.origin()) || is_ours || self.allows(host, url.port_or_known_default()) {
+                continue;
+            }
+            known.push(url.origin());
+            outcome
+                .findings
+                .push(self.leak(&format!("clients are led for the {what} to"), &redact(url.as_str())));
+        }
     }
 
     /// What is wrong when something that must not be named was: `what` begins the sentence, `named` ends it.

@@ -159,8 +159,35 @@ fn a_real_servers_name_is_a_leak() -> Result<()> {
     web.write("later.ram", format!("{}\n", web2.url_at(vip, "/x.mp3")))?;
     critical(
         &run("/later.ram", &["--only-host", vip])?,
-        &["E-VIP-LEAK", "x.mp3 redirects to http://192.0.2.7"],
+        &["E-VIP-LEAK", "x.mp3: clients are led for the stream to http://192.0.2.7"],
     );
+
+    // A real server in the middle of a chain that ends where it should.
+    let web3 = lab
+        .nginx()
+        .with(&format!("location = /a {{ return 302 http://{real}:$server_port/b; }}"))
+        .with(&format!("location = /b {{ return 302 http://{vip}:{}/news.mp3; }}", web.port()))
+        .with(&format!("location = /c {{ return 302 http://{real}:$server_port/d; }}"))
+        .with(&format!("location = /d {{ return 302 http://{vip}:{}/vip.ram; }}", web.port()))
+        .start()?;
+    let led = "clients are led for the stream to http://192.0.2.7";
+    web.write("chain.ram", format!("{}\n", web3.url_at(vip, "/a")))?;
+    critical(&run("/chain.ram", &["--only-host", vip])?, &["E-VIP-LEAK", led]);
+    let moved = check(&lab, &[&[web3.url_at(vip, "/c").as_str(), "--only-host", vip][..], &SHORT].concat())?;
+    critical(&moved, &["E-VIP-LEAK", "/c redirects to http://192.0.2.7"]);
+    let alone = support::http(&lab, &[&web3.url_at(vip, "/a"), "--only-host", vip, "--listen", "1.5"])?;
+    critical(&alone, &["E-VIP-LEAK", led]);
+
+    // HLS whose media lies at a real server.
+    web.write(
+        "master.m3u8",
+        format!("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=256000\nhttp://{real}:{}/media.m3u8\n", web.port()),
+    )?;
+    web.write("media.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nnews.mp3\n#EXT-X-ENDLIST\n")?;
+    let hls = web.url_at(vip, "/master.m3u8");
+    let seen = lab.check("check_hls", &[&hls, "--vod", "--only-host", vip])?;
+    critical(&seen, &["E-VIP-LEAK", "clients are led for the playlist to http://192.0.2.7"]);
+    ok(&lab.check("check_hls", &[&hls, "--vod", "--only-host", vip, "--only-host", real])?, &[]);
     Ok(())
 }
 

@@ -27,6 +27,8 @@ use crate::tls::client_config;
 
 /// Redirects are followed this often.
 pub const REDIRECTS_MAX: usize = 5;
+/// So many hosts are remembered: see [`Http::asked`].
+pub const ASKED_MAX: usize = 64;
 /// The fields of an answer's header may hold so much. (hyper itself ends at 100 fields or 408 KiB.)
 pub const HEADER_MAX: usize = 64 * 1024;
 
@@ -111,6 +113,7 @@ pub struct Http {
     /// The origin that may have the credentials: that of the first request.
     trusted: OnceCell<Origin>,
     auth: RefCell<Option<Authenticator>>,
+    asked: RefCell<Vec<(&'static str, Url)>>,
 }
 
 /// What one request led to.
@@ -131,6 +134,21 @@ impl Http {
             tls: OnceCell::new(),
             trusted: OnceCell::new(),
             auth: RefCell::default(),
+            asked: RefCell::default(),
+        }
+    }
+
+    /// The first URL that was asked for of each host and port in each stage, redirects included, in the order of asking; at most
+    /// [`ASKED_MAX`].
+    pub fn asked(&self) -> Vec<(&'static str, Url)> {
+        self.asked.borrow().clone()
+    }
+
+    fn note(&self, stage: &'static str, url: &Url) {
+        let mut asked = self.asked.borrow_mut();
+        let known = |(of, known): &(_, Url)| *of == stage && known.origin() == url.origin();
+        if asked.len() < ASKED_MAX && !asked.iter().any(known) {
+            asked.push((stage, url.clone()));
         }
     }
 
@@ -185,6 +203,7 @@ impl Http {
         url: &Url,
         get: Get<'_>,
     ) -> Result<Step, Problem> {
+        self.note(stage, url);
         let host = url.host_str().unwrap_or_default();
         if url.domain().is_some() && !self.names.know(host) {
             let port = url.port_or_known_default().unwrap_or_default();

@@ -11,6 +11,8 @@ use weir_wire::dash;
 use weir_wire::hls::parse_date_time;
 use weir_wire::http1::parse_http_date;
 
+/// The stage in which a clock is asked.
+pub(super) const STAGE: &str = "clock";
 /// A time is a short text.
 const TIME_MAX: usize = 4096;
 /// A time in whole seconds, as `Date` is: on average so much has passed since.
@@ -84,7 +86,7 @@ async fn time_from(probe: &Probe, http: &Http, base: &Url, url: &str, head: bool
     if !matches!(url.scheme(), "http" | "https") {
         return Err(wrong("it is neither http nor https".to_owned()));
     }
-    let answer = http.get(probe, "clock", Get::text(&url, TIME_MAX)).await?;
+    let answer = http.get(probe, STAGE, Get::text(&url, TIME_MAX)).await?;
     // Half of the way there and back has passed since the server looked at its clock.
     let way = answer.done.saturating_sub(answer.asked).as_secs_f64() / 2.0;
     let text = String::from_utf8_lossy(&answer.body);

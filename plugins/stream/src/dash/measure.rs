@@ -53,15 +53,27 @@ pub async fn measure(
     if let (Some(address), Some(host)) = (first, url.host_str()) {
         http.pin(host, address);
     }
+    let result = visit(probe, &http, url, options, report).await;
+    report.asked = http.asked();
+    result
+}
+
+async fn visit(
+    probe: &Probe,
+    http: &Http,
+    url: &Url,
+    options: &Options,
+    report: &mut Report,
+) -> Result<(), Problem> {
     url.as_str().clone_into(&mut report.url);
-    let (answer, mpd) = manifest(probe, &http, url, "manifest").await?;
+    let (answer, mpd) = manifest(probe, http, url, "manifest").await?;
     answer.url.as_str().clone_into(&mut report.url);
     report.redirects = answer.redirects;
     let mpd = report.mpd.insert(mpd);
     if mpd.dynamic {
-        report.clock = clock::ask(probe, &http, &mpd.clocks, &answer, &mut report.clock_problems).await;
+        report.clock = clock::ask(probe, http, &mpd.clocks, &answer, &mut report.clock_problems).await;
     }
-    let visit = Visit { probe, http: &http, options };
+    let visit = Visit { probe, http: http, options };
     let moment = Moment::of(mpd, report.clock.as_ref());
     report.period = moment.period(mpd);
     let Some(period) = report.period.and_then(|at| mpd.periods.get(at)) else { return Ok(()) };

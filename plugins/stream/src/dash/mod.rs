@@ -8,6 +8,7 @@ mod judge;
 pub mod measure;
 pub mod report;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
@@ -24,6 +25,7 @@ use crate::dead_air::{DeadAirArgs, is_asked_for};
 use crate::fields::{BITRATE, BLACK, FIRST_MEDIA, FROZEN, LOUDNESS, SILENCE};
 use crate::hls::measure::Segments;
 use crate::hls::{LAG, RATIO_LIMITS, SEGMENT_RATIO, SKEW, VARIANTS, percent, skew_seconds};
+use crate::only_host::OnlyHostArgs;
 use crate::target::Target;
 
 /// The word before the state.
@@ -66,6 +68,8 @@ pub struct DashArgs {
     #[arg(long)]
     allow_downgrade: bool,
 
+    #[command(flatten)]
+    only_host: OnlyHostArgs,
     #[command(flatten)]
     limits: StreamLimits,
     #[command(flatten)]
@@ -149,14 +153,19 @@ impl StreamCheck for Dash {
         if args.watch.is_some_and(|watch| watch >= common.timeout) {
             return Err(Problem::new(&fault::USAGE, "--watch must be shorter than -t"));
         }
-        let look = async |probe: &Probe, address, target: &Target, credentials: Option<&Credentials>| {
-            let options = Options { credentials: credentials.cloned(), ..args.options() };
-            let mut report = Report::default();
-            let problem = measure(probe, &target.url, Some(address), &options, &mut report).await.err();
-            let mut outcome = judge::judge(args, target.url.as_str(), &report, problem);
-            args.air.judge(&mut outcome, report.air.as_ref(), &args.limits, FIELDS);
-            outcome
-        };
+        let look =
+            async |probe: &Probe, address: SocketAddr, target: &Target, credentials: Option<&Credentials>| {
+                let options = Options { credentials: credentials.cloned(), ..args.options() };
+                let mut report = Report::default();
+                let problem = measure(probe, &target.url, Some(address), &options, &mut report).await.err();
+                let mut outcome = judge::judge(args, target.url.as_str(), &report, problem);
+                // The clock may be anybody's.
+                let asked = report.asked.iter().filter(|(what, _)| *what != clock::STAGE);
+                let asked = asked.map(|(what, url)| (*what, url));
+                args.only_host.judge(&mut outcome, target, address.ip(), asked);
+                args.air.judge(&mut outcome, report.air.as_ref(), &args.limits, FIELDS);
+                outcome
+            };
         args.source.every_address(SERVICE, common, HTTP_PORTS, look).await
     }
 }

@@ -1,5 +1,6 @@
 //! What was seen of a channel: facts without an opinion.
 
+use url::Url;
 use weir_contract::Problem;
 use weir_wire::dash::{Mpd, Place, Representation};
 
@@ -14,6 +15,8 @@ pub struct Report {
     pub url: String,
     /// The redirects that led to it.
     pub redirects: usize,
+    /// The first URL that was asked for of each host and port, and for what.
+    pub asked: Vec<(&'static str, Url)>,
     /// The first manifest.
     pub mpd: Option<Mpd>,
     /// Who told the time.

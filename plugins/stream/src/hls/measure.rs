@@ -94,6 +94,18 @@ pub async fn measure(
     if let (Some(address), Some(host)) = (first, url.host_str()) {
         http.pin(host, address);
     }
+    let result = visit(probe, &http, url, options, report).await;
+    report.asked = http.asked();
+    result
+}
+
+async fn visit(
+    probe: &Probe,
+    http: &Http,
+    url: &Url,
+    options: &Options,
+    report: &mut Report,
+) -> Result<(), Problem> {
     url.as_str().clone_into(&mut report.url);
     let answer = http.get(probe, "playlist", Get::text(url, MAX_PLAYLIST)).await?;
     answer.url.as_str().clone_into(&mut report.url);
@@ -111,14 +123,14 @@ pub async fn measure(
             report.tracks.push(track);
         }
     }
-    let visit = Visit { probe, http: &http, options, variables: &variables };
+    let visit = Visit { probe, http: http, options, variables: &variables };
     let unseen = report.tracks.iter_mut().filter(|track| track.looks.is_empty());
     together(PLAYLISTS_AT_ONCE, unseen.map(|track| visit.look(track, "playlist"))).await;
     if options.segments != Segments::None {
-        let work = report.tracks.iter_mut().map(|track| pieces::fetch(probe, &http, options.segments, track));
+        let work = report.tracks.iter_mut().map(|track| pieces::fetch(probe, http, options.segments, track));
         together(SEGMENTS_AT_ONCE, work).await;
     }
-    report.air = listen(probe, &http, options.air, &report.tracks).await;
+    report.air = listen(probe, http, options.air, &report.tracks).await;
     together(TRACKS_MAX, report.tracks.iter_mut().map(|track| visit.watch(track))).await;
     Ok(())
 }

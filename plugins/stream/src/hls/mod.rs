@@ -12,6 +12,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
@@ -28,6 +29,7 @@ use crate::common::{self, HTTP_PORTS, SourceArgs, StreamCheck, StreamLimits};
 use crate::dead_air::{DeadAirArgs, is_asked_for};
 use crate::fields::{BITRATE, BLACK, FIRST_MEDIA, FROZEN, LOUDNESS, SILENCE};
 pub use crate::fields::{LAG, SEGMENT_RATIO, SKEW, VARIANTS};
+use crate::only_host::OnlyHostArgs;
 use crate::target::Target;
 
 /// The word before the state.
@@ -73,6 +75,8 @@ pub struct HlsArgs {
     #[arg(long)]
     allow_downgrade: bool,
 
+    #[command(flatten)]
+    only_host: OnlyHostArgs,
     #[command(flatten)]
     limits: StreamLimits,
     #[command(flatten)]
@@ -167,14 +171,17 @@ impl StreamCheck for Hls {
         if args.watch.is_some_and(|watch| watch >= common.timeout) {
             return Err(Problem::new(&fault::USAGE, "--watch must be shorter than -t"));
         }
-        let look = async |probe: &Probe, address, target: &Target, credentials: Option<&Credentials>| {
-            let options = Options { credentials: credentials.cloned(), ..args.options() };
-            let mut report = Report::default();
-            let problem = measure(probe, &target.url, Some(address), &options, &mut report).await.err();
-            let mut outcome = judge::judge(args, target.url.as_str(), &report, problem);
-            args.air.judge(&mut outcome, report.air.as_ref(), &args.limits, FIELDS);
-            outcome
-        };
+        let look =
+            async |probe: &Probe, address: SocketAddr, target: &Target, credentials: Option<&Credentials>| {
+                let options = Options { credentials: credentials.cloned(), ..args.options() };
+                let mut report = Report::default();
+                let problem = measure(probe, &target.url, Some(address), &options, &mut report).await.err();
+                let mut outcome = judge::judge(args, target.url.as_str(), &report, problem);
+                let asked = report.asked.iter().map(|(what, url)| (*what, url));
+                args.only_host.judge(&mut outcome, target, address.ip(), asked);
+                args.air.judge(&mut outcome, report.air.as_ref(), &args.limits, FIELDS);
+                outcome
+            };
         args.source.every_address(SERVICE, common, HTTP_PORTS, look).await
     }
 }

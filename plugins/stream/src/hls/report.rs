@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use url::Url;
 use weir_contract::{Problem, State};
 use weir_wire::hls::{Edge, MediaPlaylist, RenditionType};
 use weir_wire::media::Container;
@@ -15,6 +16,8 @@ pub struct Report {
     pub url: String,
     /// The redirects that led to it.
     pub redirects: usize,
+    /// The first URL that was asked for of each host and port, and for what.
+    pub asked: Vec<(&'static str, Url)>,
     /// The master playlist; `None` when the URL names a media playlist.
     pub master: Option<Master>,
     /// Every media playlist: variants first, then renditions.

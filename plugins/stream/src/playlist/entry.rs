@@ -50,8 +50,8 @@ pub(super) struct Entry {
 }
 
 /// Whether the check of an entry compares by itself which hosts are named on the way.
-pub(super) fn is_rtsp(url: &Url) -> bool {
-    matches!(url.scheme(), "rtsp" | "rtsps")
+pub(super) fn compares_hosts(url: &Url) -> bool {
+    matches!(url.scheme(), "rtsp" | "rtsps" | "http" | "https")
 }
 
 impl Entry {
@@ -72,7 +72,7 @@ impl Entry {
         let mut words = vec![self.target.to_string(), "--timeout".to_owned(), seconds.to_string()];
         words.extend(options.transcript.then(|| "-vvv".to_owned()));
         words.extend(options.words.iter().cloned());
-        if is_rtsp(&self.target) {
+        if compares_hosts(&self.target) {
             words.extend(options.only_host.words());
         }
         let channel = match self.content {

@@ -10,7 +10,7 @@ use weir_probe::Probe;
 use weir_probe::http::{Get, Http};
 use weir_wire::redirector::{MAX_PLAYLIST, Playlist, RedirectorError, parse};
 
-use super::entry::{Content, Entry, is_rtsp};
+use super::entry::{Content, Entry, compares_hosts};
 use super::is_playlist;
 use crate::only_host::OnlyHostArgs;
 
@@ -109,10 +109,13 @@ impl<'a> Trail<'a> {
             return Err(Problem::new(&fault::LIMIT, format!("more than {PLAYLISTS_MAX} playlists")));
         }
         self.fetched.push(next.url.to_string());
-        let answer = http.get(probe, "playlist", Get::text(&next.url, MAX_PLAYLIST)).await?;
-        if answer.redirects > 0 {
-            self.compare(&answer.url, &format!("{} redirects to", redact(next.url.as_str())));
+        let known = http.asked().len();
+        let answer = http.get(probe, "playlist", Get::text(&next.url, MAX_PLAYLIST)).await;
+        // Every host on the way, even of redirects that end nowhere.
+        for (_, url) in http.asked().iter().skip(known).filter(|(_, url)| url.origin() != next.url.origin()) {
+            self.compare(url, &format!("{} redirects to", redact(next.url.as_str())));
         }
+        let answer = answer?;
         match parse(&answer.body) {
             Ok(playlist) => Ok(Fetched::Playlist(answer.url, playlist)),
             Err(RedirectorError::Hls) => Ok(Fetched::Media(answer.url, Content::Hls)),
@@ -209,7 +212,7 @@ impl<'a> Trail<'a> {
 
     /// Compares where an entry redirects to.
     pub(super) fn redirected(&mut self, entry: &Entry, outcome: &Outcome) {
-        if is_rtsp(&entry.target) {
+        if compares_hosts(&entry.target) {
             return;
         }
         let to = outcome.details.iter().find_map(|line| line.strip_prefix("redirected to: "));
