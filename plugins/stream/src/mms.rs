@@ -1,9 +1,11 @@
 //! `check_mms`: Windows Media over MMST and MMSH.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
 use weir_cli::{Check, Common, seconds};
+use weir_contract::text::redact;
 use weir_contract::{Fault, Field, Finding, Outcome, Problem, Range, Sample, State, Thresholds, Unit, fault};
 use weir_probe::Probe;
 use weir_probe::mms::{MMSH_PORT, MMST_PORT, Seen, Watch, watch};
@@ -12,6 +14,7 @@ use weir_wire::auth::Credentials;
 
 use crate::common::{self, ExpectArgs, SourceArgs, StreamCheck, StreamLimits};
 use crate::fields::{BITRATE, FIRST_MEDIA, GAP, LOSS, SPEED, TRACKS};
+use crate::only_host::OnlyHostArgs;
 use crate::target::Target;
 
 /// The word before the state.
@@ -55,6 +58,9 @@ pub struct MmsArgs {
     /// Critical when the stream is a file that is played from its beginning, or ends.
     #[arg(long)]
     expect_live: bool,
+
+    #[command(flatten)]
+    only_host: OnlyHostArgs,
 
     #[command(flatten)]
     limits: StreamLimits,
@@ -119,13 +125,17 @@ impl StreamCheck for Mms {
     }
 
     async fn check(args: &MmsArgs, common: &Common) -> Result<Outcome, Problem> {
-        let look = async |probe: &Probe, address, target: &Target, credentials: Option<&Credentials>| {
-            let options =
-                Watch { time: args.watch, patience: args.wait, credentials, user_agent: USER_AGENT };
-            let mut seen = Seen::default();
-            let problem = watch(probe, &target.url, address, options, &mut seen).await.err();
-            judge(args, target.url.as_str(), &seen, problem)
-        };
+        let look =
+            async |probe: &Probe, address: SocketAddr, target: &Target, credentials: Option<&Credentials>| {
+                let options =
+                    Watch { time: args.watch, patience: args.wait, credentials, user_agent: USER_AGENT };
+                let mut seen = Seen::default();
+                let problem = watch(probe, &target.url, address, options, &mut seen).await.err();
+                let mut outcome = judge(args, target.url.as_str(), &seen, problem);
+                let redirects = seen.redirects.iter().map(|url| ("stream", url));
+                args.only_host.judge(&mut outcome, target, address.ip(), redirects);
+                outcome
+            };
         args.source.every_address(SERVICE, common, PORTS, look).await
     }
 }
@@ -332,7 +342,7 @@ fn details(seen: &Seen) -> Vec<String> {
     };
     say("server", seen.server.clone());
     say("not over MMST", seen.left.as_ref().map(|problem| problem.text.clone()));
-    say("redirected to", seen.redirected.clone());
+    say("redirected to", seen.redirects.last().map(|url| redact(url.as_str()).into_owned()));
     if let Some(header) = &seen.header {
         say("kind", Some(if seen.live { "live" } else { "on demand" }.to_owned()));
         say("title", header.title.clone());

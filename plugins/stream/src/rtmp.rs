@@ -1,10 +1,12 @@
 //! `check_rtmp`: do frames flow after `NetStream.Play.Start`, on every track, over time?
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
 use weir_cli::{Check, Common, seconds};
+use weir_contract::text::redact;
 use weir_contract::{Fault, Field, Finding, Outcome, Problem, Range, Sample, State, Thresholds, Unit, fault};
 use weir_probe::Probe;
 use weir_probe::rtmp::{Ended, PORTS, Seen, Tap, Track, Watch, watch};
@@ -14,6 +16,7 @@ use weir_wire::rtmp::{FLV_HEADER, Message, Setup};
 use crate::common::{self, ExpectArgs, SourceArgs, StreamCheck, StreamLimits};
 use crate::dead_air::{DeadAirArgs, Ear, is_asked_for};
 use crate::fields::{BITRATE, BLACK, FIRST_MEDIA, FROZEN, GAP, LOUDNESS, SILENCE, SPEED, TRACKS};
+use crate::only_host::OnlyHostArgs;
 use crate::target::Target;
 
 /// The word before the state.
@@ -68,6 +71,9 @@ pub struct RtmpArgs {
     /// Ask for a live stream only, and be critical when a recording comes.
     #[arg(long)]
     expect_live: bool,
+
+    #[command(flatten)]
+    only_host: OnlyHostArgs,
 
     #[command(flatten)]
     limits: StreamLimits,
@@ -151,7 +157,10 @@ impl StreamCheck for Rtmp {
 
     async fn check(args: &RtmpArgs, common: &Common) -> Result<Outcome, Problem> {
         args.air.fits(common)?;
-        let look = async |probe: &Probe, address, target: &Target, credentials: Option<&Credentials>| {
+        let look = async |probe: &Probe,
+                          address: SocketAddr,
+                          target: &Target,
+                          credentials: Option<&Credentials>| {
             let mut seen = Seen::default();
             if credentials.is_some() {
                 let text = "RTMP has no way to give a user and a password: servers take a token in the stream's name, \
@@ -171,6 +180,8 @@ impl StreamCheck for Rtmp {
             let tap: Option<&Tap<'_>> = if args.air.time().is_zero() { None } else { Some(&tap) };
             let problem = watch(probe, &target.url, address, args.options(tap), &mut seen).await.err();
             let mut outcome = judge(args, target.url.as_str(), &seen, problem);
+            let redirects = seen.redirects.iter().map(|url| ("stream", url));
+            args.only_host.judge(&mut outcome, target, address.ip(), redirects);
             let air = ear.map(Ear::report);
             args.air.judge(&mut outcome, air.as_ref(), &args.limits, FIELDS);
             outcome
@@ -385,7 +396,7 @@ fn details(seen: &Seen) -> Vec<String> {
     say("application", location.map(|location| location.app.clone()));
     say("stream", location.map(|location| location.stream.clone()));
     say("server", seen.server.clone());
-    say("redirected to", seen.redirected.clone());
+    say("redirected to", seen.redirects.last().map(|url| redact(url.as_str()).into_owned()));
     say("server said", seen.said.clone());
     if seen.first_media.is_some() {
         say("kind", Some(if seen.live() { "live" } else { "recording" }.to_owned()));

@@ -330,3 +330,13 @@ fn a_login_over_http_is_accepted() -> Result<()> {
     seen.iter().for_each(|seen| hides(seen, "s3cret"));
     Ok(())
 }
+
+#[test]
+fn every_redirect_is_compared_with_the_only_host() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["nginx"]) else { return Ok(()) };
+    let web = lab.nginx().with("location /a { return 302 http://192.0.2.7:1/b; }").start()?;
+    let url = web.url("/a").replace("http://", "mmsh://");
+    let seen = mms(&lab, &["-t", "3", "--only-host", "127.0.0.1", &url])?;
+    critical(&seen, &["E-VIP-LEAK", "clients are led for the stream to http://192.0.2.7:1/b"]);
+    Ok(())
+}

@@ -277,7 +277,11 @@ fn a_redirect_is_followed() -> Result<()> {
     let seen = rtmp(&lab, &["-v", "--watch", "3", &here.url("rtmp", "/live/news")])?;
     ok(&seen, &["H264 320x180", &format!("redirected to: {}", there.url())]);
     let second = server(&lab, answer("rtmp://127.0.0.1:1/"), false)?;
-    critical(&rtmp(&lab, &[&second.url("rtmp", "/live/news")])?, &["E-TCP-REFUSED"]);
+    let url = second.url("rtmp", "/live/news");
+    critical(&rtmp(&lab, &[&url])?, &["E-TCP-REFUSED"]);
+    // Behind a balancer nobody but the virtual address may be named.
+    let leak = rtmp(&lab, &["--only-host", "vip.example.net", &url])?;
+    critical(&leak, &["E-VIP-LEAK", "clients are led for the stream to rtmp://127.0.0.1:1"]);
     Ok(())
 }
 

@@ -189,7 +189,7 @@ impl Asker<'_> {
             // Another host: its own address, and no password for it.
             (self.address, self.auth, self.options.credentials) = (None, None, None);
         }
-        seen.redirected = Some(target.to_string());
+        seen.redirects.push(target.clone());
         self.url = target;
         Ok(())
     }

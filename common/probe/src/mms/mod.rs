@@ -78,8 +78,8 @@ pub struct Seen {
     pub transport: Option<Transport>,
     /// Why the transport before it was left.
     pub left: Option<Problem>,
-    /// The URL after redirects, when there were any.
-    pub redirected: Option<String>,
+    /// Where redirects led, in their order.
+    pub redirects: Vec<Url>,
     /// What the server says it is.
     pub server: Option<String>,
     /// What the stream is said to hold.

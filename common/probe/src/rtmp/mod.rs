@@ -75,7 +75,7 @@ pub async fn watch(
             Visit::Played => return Ok(()),
             Visit::Redirected(to) => {
                 (url, location) = redirected(&to, &location)?;
-                seen.redirected = Some(url.to_string());
+                seen.redirects.push(url.clone());
                 let host = url.host_str().unwrap_or_default();
                 let addresses = probe.resolve(host, port_of(&url)).await?;
                 address = *addresses

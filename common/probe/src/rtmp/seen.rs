@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use url::Url;
 use weir_wire::rtmp::{Location, Message, Role, Setup, Tag, TrackKind, Value};
 
 use crate::Pace;
@@ -81,8 +82,8 @@ pub struct Seen {
     pub location: Option<Location>,
     /// What the server says it is.
     pub server: Option<String>,
-    /// The URL after redirects, when there were any.
-    pub redirected: Option<String>,
+    /// Where redirects led, in their order.
+    pub redirects: Vec<Url>,
     /// What the stream is said to be.
     pub metadata: Option<Metadata>,
     /// What the server last said of the stream: `NetStream.Play.Start`.
