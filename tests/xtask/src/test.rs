@@ -92,7 +92,7 @@ pub(crate) fn run(packages: &[&str]) -> Result<()> {
         println!("SKIPPED    {sentence}");
     }
     let Tally { passed, failed } = tally;
-    println!("{passed} tests passed, {failed} failed, {} skipped", skipped.lines().count());
+    println!("{passed} passed, {failed} failed, {} skipped", skipped.lines().count());
     let failures: Vec<&str> =
         stages.iter().filter(|stage| stage.result.is_err()).map(|stage| stage.name).collect();
     ensure!(failures.is_empty(), "failed: {}", failures.join(", "));
