@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use support::{at_deadline, at_once, critical, hides, metric, ok, together, unknown, warning};
-use weir_lab::{Lab, Outcome, ReleaseRoot, Result, Srt, wait_until};
+use weir_lab::{Clip, Lab, Outcome, ReleaseRoot, Result, Srt, wait_until};
 
 const SECRET: &str = "correct horse";
 /// Data packets that are sent for the first time: the F bit and the R bit are 0.
@@ -147,7 +147,7 @@ fn many_callers_choose_by_stream_id() -> Result<()> {
     let server = lab.srt_rules().start()?;
     let plain = server.url("?streamid=tv1");
     let keyed = server.url("?streamid=#!::u=ops,r=tv1,m=request");
-    let secret = server.url("?streamid=secret&passphrase=correct%20horse");
+    let secret = server.url("?streamid=secret&passphrase=correct-horse");
     let seen = together([&plain, &keyed, &secret], |url| srt(&lab, &["-v", url]))?;
     seen.iter().for_each(well);
     let rejected = [
@@ -302,10 +302,34 @@ fn a_server_sees_a_good_receiver() -> Result<()> {
 }
 
 #[test]
-fn the_graph_draws_the_same() -> Result<()> {
+fn dead_air_is_heard_and_seen_through_encryption() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["srt", "ffmpeg"]) else { return Ok(()) };
+    let alive = lab.srt_live_transmit().passphrase(SECRET).start()?;
+    let dead = lab.srt_live_transmit().passphrase(SECRET).clip(Clip::Black).start()?;
+    let asked = ["-v", "-a", SECRET, "--silence=-50:3s", "--black", "3s"];
+    let seen = together([&alive, &dead], |server| srt(&lab, &[&asked[..], &[&server.url("")]].concat()))?;
+    well(&seen[0]);
+    critical(&seen[1], &["E-AIR-SILENT", "E-AIR-BLACK"]);
+    Ok(())
+}
+
+#[test]
+fn check_stream_and_graphs_know_the_scheme() -> Result<()> {
     let Some(lab) = Lab::for_test(&["srt", "ffmpeg"]) else { return Ok(()) };
     let server = lab.srt_rules().start()?;
-    let seen = lab.check("check_stream", &[&server.url("?streamid=tv1")])?;
-    ok(&seen, &["SRT OK", "h264 + aac"]);
+    let url = server.url("?streamid=tv1");
+    ok(&lab.check("check_stream", &[&url])?, &["SRT OK", "h264 + aac"]);
+    let draw = |argument: &str| {
+        let mut graphs = lab.command(weir_lab::bin("stream_")?);
+        graphs.env("url", &url).env("options", "-w resent=20").arg(argument);
+        lab.run(graphs)
+    };
+    let (config, fetched) = (draw("config")?, draw("")?);
+    for field in ["first_media", "bitrate", "loss", "resent", "rtt", "gap"] {
+        assert!(config.stdout.contains(&format!("{field}.label")), "{config:#?}");
+        assert!(fetched.stdout.contains(&format!("{field}.value ")), "{fetched:#?}");
+    }
+    assert!(config.stdout.contains("resent.warning "), "{config:#?}");
+    assert!(!config.stdout.contains("jitter"), "{config:#?}");
     Ok(())
 }

@@ -66,6 +66,13 @@ impl Lab {
 }
 
 impl SrtBuilder {
+    /// Sends this clip, as MPEG-TS.
+    #[must_use]
+    pub fn clip(mut self, clip: Clip) -> Self {
+        self.clip = clip;
+        self
+    }
+
     /// Wants this passphrase.
     #[must_use]
     pub fn passphrase(self, passphrase: &str) -> Self {

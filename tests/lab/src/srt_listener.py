@@ -36,7 +36,7 @@ def rules(_, caller, version, address, stream_id):
         return -1
     ids[caller] = name
     if name == 'secret':
-        srt.srt_setsockopt(caller, 0, PASSPHRASE, b'correct horse', 13)
+        srt.srt_setsockopt(caller, 0, PASSPHRASE, b'correct-horse', 13)
     return 0
 
 

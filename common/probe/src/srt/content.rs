@@ -6,6 +6,8 @@ use weir_wire::media::{Container, sniff};
 use weir_wire::srt::{Delivery, Key, Keys};
 use weir_wire::ts::{Analyzer, Report};
 
+use crate::http_stream::Tap;
+
 /// What is not a transport stream is told from its beginning, bytes.
 const HEAD_MAX: usize = 4096;
 
@@ -25,9 +27,9 @@ pub struct Content {
 }
 
 /// Reads what is delivered.
-#[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct Reader<'a> {
     pub(super) keys: Option<Keys>,
+    tap: Option<&'a Tap<'a>>,
     analyzer: Analyzer,
     head: Vec<u8>,
     /// A packet while it is decrypted.
@@ -35,10 +37,11 @@ pub(super) struct Reader {
     content: Content,
 }
 
-impl Reader {
-    pub(super) fn new(keys: Option<Keys>) -> Self {
+impl<'a> Reader<'a> {
+    pub(super) fn new(keys: Option<Keys>, tap: Option<&'a Tap<'a>>) -> Self {
         Self {
             keys,
+            tap,
             analyzer: Analyzer::new(),
             head: Vec::new(),
             opened: Vec::new(),
@@ -68,6 +71,9 @@ impl Reader {
     fn look(&mut self, payload: &[u8], now: Duration) {
         self.head.extend(payload.iter().take(HEAD_MAX - self.head.len()));
         self.analyzer.feed_at(payload, now);
+        if let Some(tap) = self.tap {
+            (tap.borrow_mut())(payload);
+        }
     }
 
     pub(super) fn finish(self, now: Duration) -> Content {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use weir_contract::Problem;
 use weir_wire::srt::{KeyState, Settings, Statistics};
 
+use crate::http_stream::Tap;
 use crate::{Pace, Probe};
 
 pub use content::Content;
@@ -22,7 +23,7 @@ pub use content::Content;
 const RESERVE: Duration = Duration::from_millis(100);
 
 /// What to ask for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Watch<'a> {
     /// Which stream.
     pub stream_id: Option<&'a str>,
@@ -36,6 +37,8 @@ pub struct Watch<'a> {
     pub time: Duration,
     /// How long to wait for the first packet after the server has accepted.
     pub patience: Duration,
+    /// Who looks into the media: it is given payload that can be read, in its order.
+    pub tap: Option<&'a Tap<'a>>,
 }
 
 /// Why media ended before the watch did.

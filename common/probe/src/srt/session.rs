@@ -38,8 +38,8 @@ const TRIPS_MAX: usize = 1024;
 /// So many key messages are looked at: opening one costs a millisecond.
 const KEY_MESSAGES_MAX: u32 = 64;
 
-struct Session<'a> {
-    probe: &'a Probe,
+struct Session<'p, 'a> {
+    probe: &'p Probe,
     /// The same socket, to send from.
     sender: UdpSocket,
     began: Instant,
@@ -48,7 +48,7 @@ struct Session<'a> {
     peer: u32,
     options: Watch<'a>,
     books: Reception,
-    reader: Reader,
+    reader: Reader<'a>,
     pace: Pace,
     first_media: Option<Duration>,
     last_heard: Duration,
@@ -87,7 +87,7 @@ pub(super) async fn receive(
         own,
         peer,
         books: Reception::new(first, seen.latency),
-        reader: Reader::new(keys),
+        reader: Reader::new(keys, options.tap),
         options,
         pace: Pace::default(),
         first_media: None,
@@ -124,10 +124,11 @@ pub(super) async fn receive(
     result
 }
 
-impl Session<'_> {
+impl Session<'_, '_> {
     async fn run(&mut self, socket: &mut Datagrams, connected: Duration) -> Result<(), Problem> {
         let last = self.probe.deadline.timeout().saturating_sub(RESERVE);
         loop {
+            let last_media = self.pace.last_arrival;
             self.drain(socket);
             let now = self.probe.deadline.elapsed();
             let until = match self.first_media {
@@ -142,7 +143,14 @@ impl Session<'_> {
                 return Ok(());
             }
             self.owe(now);
-            tokio::time::sleep(until.saturating_sub(now).min(ACK_INTERVAL)).await;
+            let rest = until.min(self.next_event(now)).saturating_sub(now);
+            if self.pace.last_arrival != last_media {
+                // More is likely to follow: let it gather.
+                tokio::time::sleep(rest.min(ACK_INTERVAL)).await;
+            } else {
+                // Whatever ends the wait, the socket is looked at.
+                let _ = tokio::time::timeout(rest, socket.wait()).await;
+            }
         }
     }
 
@@ -288,6 +296,22 @@ impl Session<'_> {
     /// Half of what a packet that is sent again takes (libsrt).
     fn nak_interval(&self) -> Duration {
         ((self.rtt + self.rtt_variance * 4) / 2).max(NAK_INTERVAL_MIN)
+    }
+
+    /// When something is due although nothing comes.
+    fn next_event(&self, now: Duration) -> Duration {
+        let mut next = (self.last_sent + KEEP_ALIVE).min(self.last_heard + PEER_IDLE);
+        if let Some(since) = self.gone {
+            next = next.min(since + GONE);
+        }
+        if let Some(event) = self.books.next_event(self.nak_interval()) {
+            next = next.min(event);
+        }
+        if self.books.acknowledged() != self.acked.1 {
+            next = next.min(self.acked.0 + ACK_INTERVAL);
+        }
+        // What was due now has been done.
+        next.max(now + Duration::from_millis(1))
     }
 
     fn send(&mut self, kind: Kind, body: &[u8], now: Duration) {

@@ -229,6 +229,13 @@ impl Reception {
         ranges
     }
 
+    /// When something is to be asked for again or given up.
+    pub fn next_event(&self, interval: Duration) -> Option<Duration> {
+        let given_up = self.gaps.front().map(|gap| gap.until);
+        let asked = self.gaps.iter().map(|gap| gap.asked.map_or(Duration::ZERO, |asked| asked + interval));
+        given_up.into_iter().chain(asked).min()
+    }
+
     fn sequence(&self, place: u64) -> u32 {
         number(self.origin, place)
     }

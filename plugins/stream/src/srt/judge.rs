@@ -9,7 +9,7 @@ use weir_wire::ts::{Kind, Report, Stream};
 
 use super::address::Address;
 use super::{SERVICE, SrtArgs};
-use crate::fields::{BITRATE, FIRST_MEDIA, GAP, LOSS, RESENT, RTT, TRACKS};
+use crate::fields::{BITRATE, CONTINUITY, FIRST_MEDIA, GAP, LOSS, NULLS, RESENT, RTT, TRACKS};
 
 /// A stream that has sent nothing for so long at the end of the watch has stopped.
 const STOPPED: Duration = Duration::from_millis(1500);
@@ -45,8 +45,14 @@ pub(super) fn judge(
     let broken = outcome.state() == State::Critical;
     for sample in samples(seen) {
         let thresholds = args.thresholds(sample.field);
-        let ours = seen.dropped > 0 && matches!(sample.field.id, "loss" | "resent");
-        if ours || broken && matches!(sample.field.id, "bitrate" | "gap") {
+        let follows = match sample.field.id {
+            "bitrate" | "gap" => broken,
+            "loss" | "resent" => seen.dropped > 0,
+            // What was lost on the way shows in the transport stream too.
+            "continuity" => broken || seen.statistics.lost > 0,
+            _ => false,
+        };
+        if follows {
             // What is broken has been said; a bit rate of nothing is no second fault. Nor is a loss that is our own.
             outcome.samples.push(sample.against(thresholds));
         } else {
@@ -70,6 +76,8 @@ fn fault_of(field: &'static Field) -> &'static Fault {
         "resent" => &fault::SRT_RESENT,
         "rtt" => &fault::SRT_RTT,
         "gap" => &fault::STREAM_GAP,
+        "continuity" => &fault::TS_CONTINUITY,
+        "nulls" => &fault::TS_NULLS,
         _ => &fault::TS_TRACKS,
     }
 }
@@ -252,7 +260,8 @@ fn described(seen: &Seen) -> String {
 fn samples(seen: &Seen) -> Vec<Sample> {
     let flows = seen.first_media.is_some();
     let statistics = &seen.statistics;
-    let tracks = seen.content.ts.as_ref().map(|ts| sending(ts).count());
+    let ts = seen.content.ts.as_ref();
+    let tracks = ts.map(|ts| sending(ts).count());
     vec![
         FIRST_MEDIA.sample_opt(seen.first_media),
         BITRATE.sample_opt(seen.pace.live_rate(seen.until)),
@@ -261,7 +270,14 @@ fn samples(seen: &Seen) -> Vec<Sample> {
         RTT.sample_opt(seen.rtt),
         GAP.sample_opt(flows.then(|| longest_gap(seen))),
         TRACKS.sample_opt(tracks),
+        CONTINUITY.sample_opt(ts.map(Report::continuity_errors)),
+        NULLS.sample_opt(ts.map(|ts| tenths(ts.null_share()))),
     ]
+}
+
+/// A share as percent with one decimal.
+fn tenths(share: f64) -> f64 {
+    (share * 1000.0).round() / 10.0
 }
 
 /// The pause at the end is one too, unless the stream has ended.
@@ -343,7 +359,7 @@ fn details(seen: &Seen) -> Vec<String> {
             "{} packets, {} continuity errors, stuffing {}",
             ts.packets,
             ts.continuity_errors(),
-            percent(Some((ts.null_share() * 1000.0).round() / 10.0))
+            percent(Some(tenths(ts.null_share())))
         ),
     );
     lines

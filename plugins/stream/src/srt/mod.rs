@@ -5,24 +5,43 @@ mod judge;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use clap::Args;
 use weir_cli::{Check, Common, seconds};
 use weir_contract::{Field, Outcome, Problem, Range, Thresholds};
 use weir_probe::Probe;
+use weir_probe::http_stream::Tap;
 use weir_probe::srt::{Seen, Watch, watch};
 use weir_wire::auth::Credentials;
 
 use crate::common::{self, ExpectArgs, SourceArgs, StreamCheck, StreamLimits};
-use crate::fields::{BITRATE, FIRST_MEDIA, GAP, LOSS, RESENT, RTT, TRACKS};
+use crate::dead_air::{DeadAirArgs, Ear, is_asked_for};
+use crate::fields::{
+    BITRATE, BLACK, CONTINUITY, FIRST_MEDIA, FROZEN, GAP, LOSS, LOUDNESS, NULLS, RESENT, RTT, SILENCE, TRACKS,
+};
 use crate::target::Target;
 use address::{Address, latency_option};
 
 /// The word before the state.
 const SERVICE: &str = "SRT";
 /// What is measured.
-pub const FIELDS: &[&Field] = &[&FIRST_MEDIA, &BITRATE, &LOSS, &RESENT, &RTT, &GAP, &TRACKS];
+pub const FIELDS: &[&Field] = &[
+    &FIRST_MEDIA,
+    &BITRATE,
+    &LOSS,
+    &RESENT,
+    &RTT,
+    &GAP,
+    &TRACKS,
+    &CONTINUITY,
+    &NULLS,
+    &LOUDNESS,
+    &SILENCE,
+    &FROZEN,
+    &BLACK,
+];
 /// SRT has no usual port: the URL names one.
 const PORTS: &[(&str, u16)] = &[("srt", 0)];
 /// libsrt's own.
@@ -59,6 +78,9 @@ pub struct SrtArgs {
 
     #[command(flatten)]
     limits: StreamLimits,
+
+    #[command(flatten)]
+    air: DeadAirArgs,
 }
 
 impl SrtArgs {
@@ -68,6 +90,7 @@ impl SrtArgs {
                 warning: Some(Range::above(LOSS_LIMITS.0)),
                 critical: Some(Range::above(LOSS_LIMITS.1)),
             },
+            "continuity" => Thresholds { warning: Some(Range::above(0.0)), critical: None },
             "resent" => Thresholds { warning: Some(Range::above(RESENT_WARNING)), critical: None },
             _ => Thresholds::default(),
         };
@@ -116,7 +139,9 @@ impl Check for Srt {
     }
 
     fn thresholds(args: &SrtArgs) -> Vec<(&'static Field, Thresholds)> {
-        FIELDS.iter().map(|field| (*field, args.thresholds(field))).collect()
+        let always = FIELDS.iter().filter(|field| !is_asked_for(field));
+        let always = always.map(|field| (*field, args.thresholds(field)));
+        always.chain(args.air.thresholds(&args.limits, FIELDS)).collect()
     }
 
     fn run(args: &SrtArgs, common: &Common) -> Outcome {
@@ -130,19 +155,31 @@ impl StreamCheck for Srt {
     }
 
     async fn check(args: &SrtArgs, common: &Common) -> Result<Outcome, Problem> {
+        args.air.fits(common)?;
         let asked = args.address()?;
         let look = async |probe: &Probe, address, target: &Target, _: Option<&Credentials>| {
+            let mut ear = args.air.ear();
+            let tap = RefCell::new(|bytes: &[u8]| {
+                if let Some(ear) = &mut ear {
+                    ear.feed(bytes);
+                }
+            });
+            let tap: Option<&Tap<'_>> = if args.air.time().is_zero() { None } else { Some(&tap) };
             let options = Watch {
                 stream_id: asked.stream_id.as_deref(),
                 passphrase: asked.passphrase.as_deref(),
                 key_length: asked.key_length,
                 latency: asked.latency.unwrap_or(LATENCY),
-                time: args.watch,
+                time: args.watch.max(args.air.time()),
                 patience: args.wait,
+                tap,
             };
             let mut seen = Seen::default();
             let problem = watch(probe, address, options, &mut seen).await.err();
-            judge::judge(args, target.url.as_str(), &asked, &seen, problem)
+            let mut outcome = judge::judge(args, target.url.as_str(), &asked, &seen, problem);
+            let air = ear.map(Ear::report);
+            args.air.judge(&mut outcome, air.as_ref(), &args.limits, FIELDS);
+            outcome
         };
         args.source.every_address(SERVICE, common, PORTS, look).await
     }

@@ -10,6 +10,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group { name: "hls", binaries: &["check_hls"], start: hls },
     Group { name: "dash", binaries: &["check_dash"], start: dash },
     Group { name: "icecast", binaries: &["check_http_stream"], start: icecast },
+    Group { name: "dead-air", binaries: &["check_http_stream", "check_hls"], start: dead_air },
     Group { name: "mms", binaries: &["check_mms"], start: mms },
     Group { name: "srt", binaries: &["check_srt"], start: srt },
     Group { name: "ts", binaries: &["check_rtp"], start: ts },
@@ -61,6 +62,39 @@ fn icecast(lab: &Lab) -> Result<Started> {
         row("Icecast, theirs connect", &ours, format!("check_tcp -H 127.0.0.1 -p {port}")),
     ];
     Ok(started(rows, (source, server)))
+}
+
+fn dead_air(lab: &Lab) -> Result<Started> {
+    let icecast = lab.icecast().start()?;
+    let mounts = [("a.mp3", Clip::Tone), ("b.ogg", Clip::ToneOgg), ("c.aac", Clip::ToneAac)];
+    let mut sources = Vec::new();
+    for (mount, clip) in mounts {
+        sources.push(icecast.source(mount, clip)?);
+    }
+    let channel = lab.hls().start()?;
+    // The server's buffer and the time to listen: as much sound for both.
+    let detect = "-af silencedetect=n=-50dB:d=8 -f null -";
+    let mut rows: Vec<_> = mounts
+        .iter()
+        .map(|(mount, _)| {
+            let url = icecast.url(mount);
+            let ours = format!("check_http_stream {url} -t 20 --silence -50:8s");
+            row(format!("Silence, {mount}"), ours, format!("ffmpeg -v error -i {url} -t 16 {detect}"))
+                .cpu(0.1)
+                .rss(16.0)
+        })
+        .collect();
+    let url = channel.variant_url(0);
+    rows.push(
+        row(
+            "Silence, frozen, black, HLS",
+            format!("check_hls {url} -t 20 --silence -50:8s --frozen 8s --black 8s"),
+            format!("ffmpeg -v error -i {url} -t 9 -vf blackdetect=d=8,freezedetect=d=8 {detect}"),
+        )
+        .cpu(0.1)
+        .rss(16.0),
+    );
+    Ok(started(rows, (sources, icecast, channel)))
 }
 
 fn mms(lab: &Lab) -> Result<Started> {
