@@ -68,6 +68,34 @@ fn rtsp_that_is_black_and_silent_is_critical_by_tcp_and_udp() -> Result<()> {
 }
 
 #[test]
+fn groups_and_dash_are_looked_into() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["namespace", "nginx", "ffmpeg"]) else { return Ok(()) };
+    let _senders = [
+        lab.ffmpeg_sender(Clip::Video, "mpegts", "udp://239.1.2.1:5000?pkt_size=1316")?,
+        lab.ffmpeg_sender(Clip::Black, "rtp_mpegts", "rtp://239.1.2.2:5004")?,
+    ];
+    let (_still, sdp) = lab.ffmpeg_rtp(Clip::Still, "rtp://239.1.2.3:5004")?;
+    let sdp = sdp.to_string_lossy().into_owned();
+    let dash = lab.dash().start()?;
+    std::thread::sleep(Duration::from_secs(6));
+    let url = dash.url();
+    let picture = ["-t", "20", "--frozen", "8s", "--black", "8s", "--sdp", &sdp];
+    let looks = [
+        ("check_rtp", "udp://239.1.2.1:5000", &ALL[..]),
+        ("check_dash", url.as_str(), &ALL[..]),
+        ("check_rtp", "rtp://239.1.2.2:5004", &ALL[..]),
+        ("check_rtp", "rtp://239.1.2.3:5004", &picture[..]),
+    ];
+    let seen = together(looks, |(check, url, asked)| lab.check(check, &[&["-v", url], asked].concat()))?;
+    for well in &seen[..2] {
+        ok(well, &["sound: AAC", "frozen=0s", "black=0s", "silence=0"]);
+    }
+    critical(&seen[2], &["E-AIR-SILENT", "E-AIR-BLACK"]);
+    critical(&seen[3], &["E-AIR-FROZEN", "picture: H.264 320x180"]);
+    Ok(())
+}
+
+#[test]
 fn what_cannot_be_looked_into_is_unknown_and_says_why() -> Result<()> {
     let Some(lab) = Lab::for_test(&["icecast2", "ffmpeg", "curl"]) else { return Ok(()) };
     let icecast = lab.icecast().start()?;
