@@ -17,7 +17,7 @@ use weir_contract::{Problem, fault};
 
 pub use interface::Interface;
 pub use kernel::Counters;
-pub use search::{Clues, Sighting, search};
+pub use search::{Clues, SEARCH, Sighting, search};
 
 /// What is listened to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,8 +8,10 @@ use super::{Counters, Endpoint, Interface, Listening, kernel};
 use crate::Probe;
 use crate::datagrams::Datagrams;
 
-/// Reports leave within a second (RFC 3376 section 8.11); then switches and routers need some time.
-const SEARCH: Duration = Duration::from_millis(1500);
+/// How long a search takes at most: reports leave within a second, then switches and routers need some time.
+pub const SEARCH: Duration = Duration::from_millis(1500);
+/// A report that has not left in this time does not leave (RFC 3376 section 8.11).
+const REPORT: Duration = Duration::from_millis(1100);
 /// How often is looked.
 const POLL: Duration = Duration::from_millis(50);
 /// Interfaces that are tried; a host with more of them is a router, and its operator knows where groups come in.
@@ -63,16 +65,17 @@ pub async fn search(probe: &Probe, endpoint: &Endpoint, listening: &Interface) -
     let before = Counters::read(group.is_ipv6());
     let mut clues = Clues {
         wire: wire.is_some(),
-        // Nobody is told about groups of the host itself.
-        reported: wire.is_some().then_some(false).filter(|_| !listening.loopback),
+        reported: (wire.is_some() && is_reported(listening, group)).then_some(false),
         reverse_path_filter: kernel::reverse_path_filter(&listening.name).filter(|_| group.is_ipv4()),
         version: kernel::version(listening, group),
         ..Clues::default()
     };
     let all = Interface::all().unwrap_or_default();
+    // Only now: it was asked whether others have joined.
     let mut sockets = tries(endpoint, listening, &all, &mut clues);
     let again = endpoint.listen().ok();
     clues.member = kernel::is_member(listening, group);
+    let began = probe.deadline.elapsed();
     let ends = probe.deadline.within(SEARCH).remaining() + probe.deadline.elapsed();
     while probe.deadline.elapsed() < ends {
         probe.sleep(POLL).await;
@@ -103,8 +106,21 @@ pub async fn search(probe: &Probe, endpoint: &Endpoint, listening: &Interface) -
         }
     }
     drop(again);
+    if probe.deadline.elapsed().saturating_sub(began) < REPORT {
+        clues.reported = clues.reported.filter(|seen| *seen);
+    }
     clues.counters = Counters::read(group.is_ipv6()).since(before);
     clues
+}
+
+/// Whether joining must tell the network: not about groups of the host or link itself, nor about one that somebody on this host has
+/// joined there already.
+fn is_reported(interface: &Interface, group: IpAddr) -> bool {
+    let local = match group {
+        IpAddr::V4(group) => group.octets()[..3] == [224, 0, 0],
+        IpAddr::V6(group) => group.octets()[1] & 0x0f <= 2,
+    };
+    !local && !interface.loopback && kernel::is_member(interface, group) == Some(false)
 }
 
 /// A socket on each other interface, and one for other sources on the same.
@@ -125,7 +141,7 @@ fn tries(
         let on = Endpoint { interface: Some(interface.name.clone()), ..any.clone() };
         let Ok(Listening { socket, .. }) = on.listen() else { continue };
         let Ok(socket) = Datagrams::new(socket) else { continue };
-        if !own {
+        if !own && !interface.loopback {
             clues.tried.push(interface.name.clone());
         }
         sockets.push((interface.clone(), socket));

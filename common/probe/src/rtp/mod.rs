@@ -17,7 +17,7 @@ use weir_wire::ts;
 
 use crate::Probe;
 use crate::datagrams::Datagrams;
-use crate::multicast::{Clues, Endpoint, Interface, search};
+use crate::multicast::{Clues, Endpoint, Interface, SEARCH, search};
 use receive::Receiver;
 
 /// Kept back from the deadline for the verdict.
@@ -148,8 +148,10 @@ pub async fn listen(
     }
     let last = probe.deadline.timeout().saturating_sub(RESERVE);
     let mut receiver = Receiver::new(endpoint, options, seen);
-    // Something must be left to find the reason in.
-    let patience = (began + options.patience).min(last).saturating_sub(began);
+    // Something must be left to find the reason in, but not at the cost of missing what comes late.
+    let left = last.saturating_sub(began);
+    let searching = if endpoint.is_group() { SEARCH } else { Duration::ZERO };
+    let patience = options.patience.min(left.saturating_sub(searching).max(left / 2));
     while receiver.seen.first_media.is_none() {
         let left = (began + patience).saturating_sub(probe.deadline.elapsed());
         if left.is_zero() || tokio::time::timeout(left, socket.wait()).await.is_err() {

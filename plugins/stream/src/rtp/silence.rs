@@ -133,7 +133,7 @@ pub(super) fn details(seen: &Seen) -> Vec<String> {
 }
 
 /// How long a wait must be to prove anything.
-pub(super) const WAIT_MIN: Duration = Duration::from_millis(1500);
+pub(super) const WAIT_MIN: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
