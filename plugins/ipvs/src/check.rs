@@ -21,8 +21,9 @@ use crate::table::{Place, Source, Table, Wish, text};
 
 /// The word before the state.
 pub(crate) const SERVICE: &str = "IPVS";
-/// How long to wait before the second look at what seemed to be missing.
-const SECOND_LOOK: Duration = Duration::from_millis(200);
+/// How long to wait before another look at what seemed to be missing, and how many there are.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+const MORE_LOOKS: usize = 2;
 
 /// The options of `check_ipvs`.
 #[derive(Args, Clone, Debug, Default)]
@@ -52,9 +53,14 @@ pub struct IpvsArgs {
     #[arg(long, value_name = "CONNECTIONS", default_value_t = 100, help_heading = "Thresholds")]
     pub(crate) imbalance_volume: u64,
 
-    /// Show names instead of addresses, from a file like /etc/hosts.
+    /// Show names instead of addresses, from a file like /etc/hosts, and which channels a service carries, from a channels file;
+    /// one file may hold both.
     #[arg(long, value_name = "FILE", help_heading = "Source")]
     pub(crate) names: Option<PathBuf>,
+
+    /// Ask the DNS for names of addresses, and for addresses of hosts in the channels file: at most for a second, and only for words.
+    #[arg(long, help_heading = "Source")]
+    pub(crate) dns: bool,
 
     /// Read a saved listing (ipvsadm -Ln, ipvsadm -Sn, a copy of the kernel's file) instead of this kernel.
     #[arg(long, value_name = "FILE", help_heading = "Source")]
@@ -175,7 +181,7 @@ impl Check for Ipvs {
 fn check(args: &IpvsArgs, place: &Place, details: bool, deadline: Deadline) -> Result<Outcome, Problem> {
     let mut report = Report::default();
     if let Some(path) = &args.names {
-        report.names = Names::read(path)?;
+        report.names = Names::read(path, args.dns)?;
     }
     if let Some(path) = &args.expect {
         let name = path.to_string_lossy();
@@ -193,18 +199,23 @@ fn check(args: &IpvsArgs, place: &Place, details: bool, deadline: Deadline) -> R
     let whole = details || args.sync.is_some() || report.expectation.is_some();
     let wish = Wish { services: &wanted, closer: &closer, whole };
     report.table = place.read(wish, deadline)?;
+    if args.dns {
+        let servers = report.table.services.iter().flat_map(|service| &service.dests);
+        let virtual_ = report.table.services.iter().filter_map(|service| service.key.address());
+        report.names.look_up(servers.map(|dest| dest.address).chain(virtual_).map(|address| address.ip()));
+    }
     if args.sync.is_some() {
         report.sync = sync::look(place, &report.table);
     }
     let memory = Keep::open(args, &report);
     report.before = memory.as_ref().and_then(Keep::before);
     let mut outcome = judge(args, &report, &wanted, details);
-    let in_time = deadline.remaining() > SECOND_LOOK * 2;
-    if report.table.source != Source::Text
-        && in_time
-        && outcome.findings.iter().any(|f| ABSENCES.contains(&f.fault.code))
-    {
-        std::thread::sleep(SECOND_LOOK);
+    for _ in 0..MORE_LOOKS {
+        let absent = outcome.findings.iter().any(|finding| ABSENCES.contains(&finding.fault.code));
+        if report.table.source == Source::Text || !absent || deadline.remaining() < LOOK_AGAIN * 2 {
+            break;
+        }
+        std::thread::sleep(LOOK_AGAIN);
         let first = std::mem::take(&mut report.table);
         report.table = place.read_again(first, wish, deadline)?;
         outcome = judge(args, &report, &wanted, details);

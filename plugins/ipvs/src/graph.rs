@@ -116,7 +116,7 @@ impl IpvsGraphs {
             .map(|text| text.parse().map_err(|error: String| anyhow!("env.services holds `{text}`: {error}")))
             .collect::<Result<_>>()?;
         let names = match env.get("names") {
-            Some(path) => Names::read(Path::new(path)).context("env.names")?,
+            Some(path) => Names::read(Path::new(path), false).context("env.names")?,
             None => Names::default(),
         };
         let wanted =

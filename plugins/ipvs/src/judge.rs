@@ -205,7 +205,8 @@ fn threshold(
             let out = if out.is_empty() { String::new() } else { format!("; weight 0: {out}") };
             let range =
                 if state == State::Critical { sample.thresholds.critical } else { sample.thresholds.warning };
-            let wanted = range.map(|range| range.explain(field)).unwrap_or_default();
+            let human = |end: f64| sample.field.unit.human(end.into());
+            let wanted = range.map(|range| range.expected(human)).unwrap_or_default();
             let share = sample.value.filter(|_| field == "share").map(|share| Unit::Percent.human(share));
             let share = share.map(|share| format!(" ({share} of the weight)")).unwrap_or_default();
             let text =

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod check;
+mod dns;
 pub mod drift;
 pub mod fields;
 pub mod graph;

@@ -1,55 +1,112 @@
 //! Names: for people instead of addresses, as patterns for services, and what expectation files ask for.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use url::Url;
 use weir_contract::Problem;
 use weir_wire::ip_vs::expect::{MAX_TEXT, Surroundings};
 use weir_wire::ip_vs::{Key, Protocol};
 
+use crate::dns;
 use crate::table::text;
+use crate::vip::port;
 
+/// The hosts file of the system.
+const HOSTS: &str = "/etc/hosts";
 /// An included pattern matches at most so many files.
 const FILES_MAX: usize = 1000;
 
-/// Names of addresses, from a file of the form of hosts(5).
+/// Channels that are named in full; of more only the number is told.
+const CHANNELS_MAX: usize = 3;
+
+/// Names of addresses and what is served there.
 #[derive(Clone, Debug, Default)]
-pub struct Names(HashMap<IpAddr, String>);
+pub struct Names {
+    /// From the file: these are names for metrics too, which must not change when a resolver is silent.
+    hosts: HashMap<IpAddr, String>,
+    /// From the hosts file and the DNS: for people alone.
+    found: HashMap<IpAddr, String>,
+    /// The channels of each virtual address and port.
+    channels: BTreeMap<SocketAddr, Vec<String>>,
+}
 
 impl Names {
-    /// Reads the file; the first name of a line counts.
+    /// Reads a file. Each line is one of hosts(5), of which the first name counts, or one of a channels file: `NAME URL [OPTIONS]`.
+    /// Hosts in URLs are addresses, or have theirs in this file, in the hosts file, or in the DNS if `dns` may be asked.
     ///
     /// # Errors
     /// E-NO-DATA when it cannot be read.
-    pub fn read(path: &Path) -> Result<Self, Problem> {
-        Ok(Self::parse(&text(path)?))
+    pub fn read(path: &Path, dns: bool) -> Result<Self, Problem> {
+        let hosts_file = text(Path::new(HOSTS)).unwrap_or_default();
+        Ok(Self::parse(&text(path)?, &hosts_file, dns))
     }
 
-    fn parse(text: &str) -> Self {
-        let entry = |line: &str| {
-            let mut words = line.split('#').next()?.split_whitespace();
-            Some((words.next()?.parse().ok()?, words.next()?.to_owned()))
-        };
-        let mut names = HashMap::new();
-        for (address, name) in text.lines().filter_map(entry) {
-            names.entry(address).or_insert(name);
+    fn parse(file: &str, hosts_file: &str, dns: bool) -> Self {
+        let mut names = Self::default();
+        let mut by_name: HashMap<String, Vec<IpAddr>> = HashMap::new();
+        for text in [file, hosts_file] {
+            for mut words in lines(text) {
+                let (Some(Ok(address)), Some(name)) = (words.next().map(str::parse), words.next()) else {
+                    continue;
+                };
+                if std::ptr::eq(text, file) {
+                    names.hosts.entry(address).or_insert_with(|| name.to_owned());
+                }
+                for name in std::iter::once(name).chain(words) {
+                    by_name.entry(name.to_ascii_lowercase()).or_default().push(address);
+                }
+            }
         }
-        Self(names)
+        let urls: Vec<(&str, String, u16)> = lines(file).filter_map(|words| channel(words)).collect();
+        if dns {
+            let unknown = |host: &&str| host.parse::<IpAddr>().is_err() && !by_name.contains_key(*host);
+            let unknown: BTreeSet<&str> =
+                urls.iter().map(|(_, host, _)| host.as_str()).filter(unknown).collect();
+            let found = dns::addresses(unknown.into_iter());
+            by_name.extend(found);
+        }
+        for (channel, host, port) in urls {
+            let addresses = match host.parse() {
+                Ok(address) => vec![address],
+                Err(_) => by_name.get(&host).cloned().unwrap_or_default(),
+            };
+            for address in addresses {
+                names.channels.entry(SocketAddr::new(address, port)).or_default().push(channel.to_owned());
+            }
+        }
+        names
+    }
+
+    /// Finds names for those of `addresses` that have none: in the hosts file, then in the DNS.
+    pub fn look_up(&mut self, addresses: impl Iterator<Item = IpAddr>) {
+        let hosts_file = Self::parse(&text(Path::new(HOSTS)).unwrap_or_default(), "", false).hosts;
+        let unnamed: BTreeSet<IpAddr> = addresses.filter(|ip| !self.hosts.contains_key(ip)).collect();
+        let (known, unknown): (Vec<IpAddr>, Vec<IpAddr>) =
+            unnamed.into_iter().partition(|ip| hosts_file.contains_key(ip));
+        self.found.extend(dns::names(&unknown));
+        self.found.extend(known.into_iter().filter_map(|ip| Some((ip, hosts_file.get(&ip)?.clone()))));
     }
 
     /// `media1.example.net:554`, or the address as it is.
     pub fn address(&self, address: SocketAddr) -> String {
-        self.0
-            .get(&address.ip())
-            .map_or_else(|| address.to_string(), |name| format!("{name}:{}", address.port()))
+        let name = self.hosts.get(&address.ip()).or_else(|| self.found.get(&address.ip()));
+        name.map_or_else(|| address.to_string(), |name| format!("{name}:{}", address.port()))
     }
 
-    /// `TCP vod.example.net:554`, `FWM 7`.
+    /// `TCP vod.example.net:554 (news)`, `FWM 7`.
     pub fn service(&self, key: &Key) -> String {
         match key {
-            Key::Address { protocol, address } => format!("{} {}", protocol.name(), self.address(*address)),
+            Key::Address { protocol, address } => {
+                let channels = match self.channels.get(address).map(Vec::as_slice) {
+                    None => String::new(),
+                    Some(few) if few.len() <= CHANNELS_MAX => format!(" ({})", few.join(", ")),
+                    Some(many) => format!(" ({} channels)", many.len()),
+                };
+                format!("{} {}{channels}", protocol.name(), self.address(*address))
+            }
             Key::Fwmark { .. } => key.to_string(),
         }
     }
@@ -57,16 +114,30 @@ impl Names {
     /// A name for metrics: `tcp_vod.example.net_554`, or the key's own.
     pub fn id(&self, key: &Key) -> String {
         match key {
-            Key::Address { protocol, address } if self.0.contains_key(&address.ip()) => {
-                format!(
-                    "{}_{}",
-                    protocol.name().to_ascii_lowercase(),
-                    self.address(*address).replace(':', "_")
-                )
-            }
-            _ => key.id(),
+            Key::Address { protocol, address } => match self.hosts.get(&address.ip()) {
+                Some(name) => format!("{}_{name}_{}", protocol.name().to_ascii_lowercase(), address.port()),
+                None => key.id(),
+            },
+            Key::Fwmark { .. } => key.id(),
         }
     }
+
+    /// The channels of a virtual address.
+    fn channels(&self, address: SocketAddr) -> &[String] {
+        self.channels.get(&address).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// The lines of a file without comments, as words.
+fn lines(text: &str) -> impl Iterator<Item = std::str::SplitWhitespace<'_>> {
+    text.lines().map(|line| line.split('#').next().unwrap_or_default().split_whitespace())
+}
+
+/// The channel, host and port of a line of a channels file.
+fn channel(mut words: std::str::SplitWhitespace<'_>) -> Option<(&str, String, u16)> {
+    let (name, url) = (words.next()?, Url::parse(words.next()?).ok()?);
+    let host = url.host_str()?.trim_matches(['[', ']']).to_ascii_lowercase();
+    Some((name, host, port(&url)?))
 }
 
 /// Which services: `192.0.2.1:80`, `192.0.2.*`, `TCP *:554`, `FWM 7`, `*.example.net:*`; an empty one selects all.
@@ -96,6 +167,7 @@ impl Pattern {
         let mut texts = vec![key.to_string(), names.service(key)];
         if let Some(address) = key.address() {
             texts.extend([address.to_string(), address.ip().to_string(), names.address(address)]);
+            texts.extend_from_slice(names.channels(address));
         }
         texts.iter().any(|text| glob(self.0.as_bytes(), text.to_ascii_lowercase().as_bytes()))
     }
@@ -196,7 +268,7 @@ mod tests {
 
     #[test]
     fn patterns_select_by_service_address_port_and_name() {
-        let names = Names::parse("192.0.2.1 vod.example.net vod # the films\n");
+        let names = Names::parse("192.0.2.1 vod.example.net vod # the films\n", "", false);
         let key: Key = "TCP 192.0.2.1:554".parse().expect("a key");
         for text in [
             "TCP 192.0.2.1:554",
@@ -215,6 +287,26 @@ mod tests {
         }
         assert_eq!(names.service(&key), "TCP vod.example.net:554");
         assert_eq!(names.id(&key), "tcp_vod.example.net_554");
+    }
+
+    #[test]
+    fn a_channels_file_says_what_is_served_at_an_address() {
+        let file = "news rtsp://192.0.2.1/news -w loss=3\nfilms http://VOD.example.net/x # films\n\
+                    sport http://live.example.net:8000/\nsix rtsp://[2001:db8::1]/6\nlost rtsp://nowhere.example.net/\n";
+        let names = Names::parse(file, "192.0.2.1 vod.example.net live.example.net\n", false);
+        let of = |key: &str| names.service(&key.parse().expect(key));
+        assert_eq!(of("TCP 192.0.2.1:554"), "TCP 192.0.2.1:554 (news)");
+        assert_eq!(of("TCP 192.0.2.1:80"), "TCP 192.0.2.1:80 (films)");
+        assert_eq!(of("TCP 192.0.2.1:8000"), "TCP 192.0.2.1:8000 (sport)");
+        assert_eq!(of("TCP [2001:db8::1]:554"), "TCP [2001:db8::1]:554 (six)");
+        assert_eq!(of("UDP 192.0.2.9:53"), "UDP 192.0.2.9:53");
+        let key = "TCP 192.0.2.1:554".parse().expect("a key");
+        assert_eq!(names.id(&key), "tcp_192_0_2_1_554", "labels do not change with channels");
+        assert!("news".parse::<Pattern>().expect("a name").selects(&key, &names));
+        let many: String =
+            (0..9).map(|n| format!("tv{n} rtsp://192.0.2.1/{n}\n")).collect::<Vec<_>>().concat();
+        let names = Names::parse(&many, "", false);
+        assert_eq!(names.service(&key), "TCP 192.0.2.1:554 (9 channels)");
     }
 
     #[test]

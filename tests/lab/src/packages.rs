@@ -56,7 +56,7 @@ pub const NEEDS: &[(&str, &[&str])] = &[
     ("srt", &["srt-tools", "libsrt1.5-gnutls", "python3-minimal"]),
     ("squid", &["squid", "curl"]),
     ("uml", &["user-mode-linux", "iproute2", "kmod", "procps"]),
-    ("ipvs", &["ipvsadm", "iptables", "keepalived", "ldirectord", "python3"]),
+    ("ipvs", &["ipvsadm", "keepalived", "ldirectord", "python3", "dnsmasq-base"]),
     ("release-root", &["debian-archive-keyring", "apt", "dpkg", "util-linux"]),
     ("nagios4", &["nagios4-core"]),
     ("icinga2", &["icinga2-bin", "icinga2-common", "monitoring-plugins-basic"]),

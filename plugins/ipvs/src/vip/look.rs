@@ -47,18 +47,22 @@ impl Way {
     }
 
     pub(super) fn port(&self) -> Option<u16> {
-        let url = self.url();
-        url.port_or_known_default().or(match url.scheme() {
-            "rtsp" => Some(554),
-            "rtsps" => Some(322),
-            "mms" | "mmst" => Some(1755),
-            "mmsh" => Some(80),
-            "rtmp" => Some(1935),
-            "rtmps" => Some(443),
-            "pnm" | "pna" => Some(7070),
-            _ => None,
-        })
+        port(self.url())
     }
+}
+
+/// The port of a URL, or that of its scheme.
+pub(crate) fn port(url: &Url) -> Option<u16> {
+    url.port_or_known_default().or(match url.scheme() {
+        "rtsp" => Some(554),
+        "rtsps" => Some(322),
+        "mms" | "mmst" => Some(1755),
+        "mmsh" => Some(80),
+        "rtmp" => Some(1935),
+        "rtmps" => Some(443),
+        "pnm" | "pna" => Some(7070),
+        _ => None,
+    })
 }
 
 /// What one look gave.
@@ -234,7 +238,9 @@ async fn stream(
     let outcome = Channel::new("of the command line", &words)?.check().await;
     let said: Vec<&str> =
         outcome.transcript.iter().filter_map(|line| Some(line.split_once(" S: ")?.1)).collect();
-    seen.text += &said.join("\n");
+    // The origin of a description (RFC 8866 section 5.2) is who made it; no client goes there.
+    let said_to_clients = said.iter().copied().filter(|line| !line.starts_with("o="));
+    seen.text += &said_to_clients.collect::<Vec<_>>().join("\n");
     if url.scheme().starts_with("rtsp") {
         // The description of a live stream has numbers of its session; its media and codecs are those of the programme.
         let media = |line: &&str| line.starts_with("m=") || line.starts_with("a=rtpmap:");

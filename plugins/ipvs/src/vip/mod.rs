@@ -16,6 +16,7 @@ use weir_wire::ip_vs::{Dest, Key, Protocol};
 
 use crate::table::{Place, Wish};
 use conclude::{Real, conclude};
+pub(crate) use look::port;
 use look::{Seen, Way, look, words};
 
 /// The word before the state.

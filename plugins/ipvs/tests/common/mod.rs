@@ -48,6 +48,7 @@ pub(crate) fn newer_kernel() -> Result<Option<ReleaseRoot>> {
         "grep",
         "sed",
         "python3",
+        "libcap2-bin",
     ];
     ReleaseRoot::new("forky", &packages).map(Some)
 }
