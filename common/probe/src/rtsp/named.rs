@@ -76,12 +76,12 @@ impl Named {
     pub(super) fn address(place: Place, text: &str) -> Option<Self> {
         // A group has its TTL behind it.
         let host = text.split('/').next().unwrap_or_default().trim().trim_matches(['[', ']']);
-        let names = match host.parse::<IpAddr>() {
-            Ok(ip) => {
-                let ip = ip.to_canonical();
-                !(ip.is_unspecified() || ip.is_loopback() || ip.is_multicast())
-            }
-            Err(_) => host.contains('.') && !host.ends_with(".local") && !host.ends_with(".localdomain"),
+        let names = if let Ok(ip) = host.parse::<IpAddr>() {
+            let ip = ip.to_canonical();
+            !(ip.is_unspecified() || ip.is_loopback() || ip.is_multicast())
+        } else {
+            let domain = host.rsplit_once('.').map(|(_, last)| last.to_ascii_lowercase());
+            domain.is_some_and(|domain| !matches!(domain.as_str(), "local" | "localdomain"))
         };
         names.then(|| Self { place, host: host.to_owned(), port: None, text: host.to_owned() })
     }

@@ -40,8 +40,10 @@ impl Response {
         for (byte, mask) in block.iter_mut().skip(PREFIX.len()).zip(MASK) {
             *byte ^= mask;
         }
-        let digits: String = Md5::digest(block).iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { checksum: digits.chars().step_by(4).collect(), response: digits + TAIL }
+        let digits = Md5::digest(block).iter().flat_map(|byte| [byte >> 4, byte & 15]).collect::<Vec<u8>>();
+        let digit = |digit: &u8| char::from_digit((*digit).into(), 16).unwrap_or('0');
+        let response: String = digits.iter().map(digit).chain(TAIL.chars()).collect();
+        Self { checksum: digits.iter().map(digit).step_by(4).collect(), response }
     }
 
     /// The value of `RealChallenge2`.

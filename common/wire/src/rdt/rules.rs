@@ -55,8 +55,9 @@ impl Parser<'_> {
     }
 
     fn comparison(&mut self, depth: usize) -> Option<u64> {
+        type Holds = fn(&u64, &u64) -> bool;
         /// Longer ones first.
-        const OPERATORS: [(&str, fn(&u64, &u64) -> bool); 7] = [
+        const OPERATORS: [(&str, Holds); 7] = [
             ("<=", u64::le),
             (">=", u64::ge),
             ("==", u64::eq),

@@ -21,7 +21,9 @@ fn chunks(file: &[u8]) -> Vec<&[u8]> {
 
 fn header(file: &[u8]) -> Header {
     let mut header = Header::default();
-    chunks(file).into_iter().for_each(|chunk| header.take(chunk).unwrap());
+    for chunk in chunks(file) {
+        header.take(chunk).unwrap();
+    }
     header
 }
 
@@ -69,7 +71,9 @@ fn a_cut_chunk_is_named_with_its_place() {
     let length = stream.len();
     assert_eq!(take(&stream), cut("MDPR", "the codec's data", at + 4, length));
     let mut header = Header::default();
-    (0..MAX_STREAMS).for_each(|_| header.take(chunks[3]).unwrap());
+    for _ in 0..MAX_STREAMS {
+        header.take(chunks[3]).unwrap();
+    }
     assert_eq!(header.take(chunks[3]), Err(RealMediaError::TooManyStreams));
 }
 
