@@ -8,6 +8,8 @@ use crate::sdp::{AudioConfig, Resolution};
 const NGINX: &[u8] = include_bytes!("../../testdata/rtmp/nginx-live.bin");
 const NMS: &[u8] = include_bytes!("../../testdata/rtmp/nms-live.bin");
 const FFMPEG: &[u8] = include_bytes!("../../testdata/rtmp/ffmpeg-live.bin");
+const FFMPEG_LONG: &[u8] = include_bytes!("../../testdata/rtmp/ffmpeg-five-hours.bin");
+const NMS_LONG: &[u8] = include_bytes!("../../testdata/rtmp/nms-five-hours.bin");
 const NGINX_NOBODY: &[u8] = include_bytes!("../../testdata/rtmp/nginx-nobody-publishes.bin");
 const NMS_NOBODY: &[u8] = include_bytes!("../../testdata/rtmp/nms-nobody-publishes.bin");
 const FFPROBE: &[u8] = include_bytes!("../../testdata/rtmp/ffprobe-requests.bin");
@@ -75,6 +77,19 @@ fn three_servers_play_the_same_stream() {
         assert!(
             sounds.len() > 5 && sounds.windows(2).all(|pair| (20..=26).contains(&(pair[1] - pair[0]))),
             "{name}: {sounds:?}"
+        );
+    }
+}
+
+#[test]
+fn times_beyond_three_bytes_are_those_of_both_servers() {
+    // ffmpeg writes the four bytes in front of each chunk, node-media-server in front of each message.
+    for (bytes, least) in [(FFMPEG_LONG, 20_000_000), (NMS_LONG, 20_005_000)] {
+        let frames = tags(bytes).into_iter().filter(|(_, tag)| matches!(tag.role, Role::Frame { .. }));
+        let times: Vec<u32> = frames.map(|(time, _)| time).collect();
+        assert!(
+            times.len() > 15 && times.iter().all(|time| (least..least + 60_000).contains(time)),
+            "{times:?}"
         );
     }
 }
@@ -232,7 +247,7 @@ fn a_message_is_a_tag_of_flv() {
     // What comes back out of an aggregate is what an FLV file holds.
     let aggregate =
         Message { kind: kind::AGGREGATE, timestamp: message.timestamp, stream: 1, length: 18, body: tag };
-    assert_eq!(submessages(&aggregate).collect::<Vec<_>>(), [message.clone()]);
+    assert_eq!(submessages(&aggregate).next().as_ref(), Some(&message));
     assert_eq!(Message { length: 4, ..message }.flv_tag(), None);
 }
 
@@ -370,7 +385,7 @@ proptest! {
 
     #[test]
     fn a_cut_changes_nothing(cut in 0..16_384_usize, second in 0..16_384_usize) {
-        for bytes in [NGINX, NMS, FFMPEG] {
+        for bytes in [NGINX, NMS, FFMPEG, FFMPEG_LONG] {
             let (cut, second) = (cut.min(bytes.len()), second.min(bytes.len()));
             let (from, to) = (cut.min(second), cut.max(second));
             prop_assert_eq!(messages(&[&bytes[..from], &bytes[from..to], &bytes[to..]]), messages(&[bytes]));
