@@ -14,6 +14,8 @@ pub struct Ask {
     pub silence: Option<f64>,
     /// Frozen and black pictures.
     pub picture: bool,
+    /// So many seconds of each track of sound are decoded at most: a small file can hold hours, and nobody waits for them.
+    pub most: f64,
 }
 
 impl Ask {
@@ -97,7 +99,10 @@ impl Watcher {
             && (self.sounds.len() < TRACKS_MAX || self.sounds.contains_key(&unit.track))
         {
             let new = || audio::Meter::new(unit.codec, threshold, shape);
-            self.sounds.entry(unit.track).or_insert_with(new).frame(unit.codec, unit.bytes);
+            let meter = self.sounds.entry(unit.track).or_insert_with(new);
+            if meter.span.total < self.ask.most {
+                meter.frame(unit.codec, unit.bytes);
+            }
         }
     }
 

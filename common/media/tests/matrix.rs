@@ -192,7 +192,8 @@ fn sounds(lab: &Lab) -> Vec<Cell> {
             .expect("encoded");
         let detector = format!("-i {file} -af silencedetect=n={THRESHOLD}dB:d={LEAST} -f null -");
         let truth = ffmpeg(lab, &dir, &detector).expect("detected").contains("silence_start");
-        let report = watch(Ask { silence: Some(THRESHOLD), picture: false }, &[dir.join(file)], true);
+        let report =
+            watch(Ask { silence: Some(THRESHOLD), picture: false, most: 60.0 }, &[dir.join(file)], true);
         let codec = (*codec).to_owned();
         let note = format!(
             "{:?} {:?}",
@@ -246,7 +247,7 @@ fn pictures(lab: &Lab) -> Vec<Cell> {
             if init.exists() {
                 inputs.insert(0, init.clone());
             }
-            let report = watch(Ask { silence: None, picture: true }, &inputs, false);
+            let report = watch(Ask { silence: None, picture: true, most: 60.0 }, &inputs, false);
             let note = format!(
                 "{:?} {:?}",
                 report.trouble,

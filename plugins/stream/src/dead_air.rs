@@ -22,6 +22,8 @@ const SLACK: Duration = Duration::from_millis(700);
 /// So much is kept for the way to the first media.
 const START: Duration = Duration::from_secs(1);
 
+/// Seconds of sound that a server may send at once from its buffer.
+const BUFFER: f64 = 60.0;
 /// Tracks of RTP that are listened to.
 const RTP_TRACKS_MAX: usize = 32;
 
@@ -125,6 +127,8 @@ impl DeadAirArgs {
         let ask = Ask {
             silence: self.silence.map(|silence| silence.threshold),
             picture: self.frozen.is_some() || self.black.is_some(),
+            // What a server sends from its buffer is heard too.
+            most: self.time().as_secs_f64() * 2.0 + BUFFER,
         };
         ask.is_any().then(|| Ear {
             watcher: Watcher::new(ask),

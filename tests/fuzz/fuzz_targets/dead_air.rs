@@ -4,7 +4,7 @@ use libfuzzer_sys::fuzz_target;
 use weir_media::{Ask, Demuxer, Report, RtpTrack, Watcher};
 use weir_wire::sdp;
 
-const ASK: Ask = Ask { silence: Some(-50.0), picture: true };
+const ASK: Ask = Ask { silence: Some(-50.0), picture: true, most: 60.0 };
 const DESCRIPTION: &[u8] = b"v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\nm=video 0 RTP/AVP 97\r\na=rtpmap:97 H265/90000\r\n\
 m=audio 0 RTP/AVP 98\r\na=rtpmap:98 MPEG4-GENERIC/44100/1\r\na=fmtp:98 mode=AAC-hbr;config=1208;sizelength=13;indexlength=3\r\n\
 m=audio 0 RTP/AVP 99\r\na=rtpmap:99 MP4A-LATM/44100\r\na=fmtp:99 config=40002420\r\nm=audio 0 RTP/AVP 14 0 8 10 33\r\n\

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use weir_wire::ts::{Analyzer, Kind, PACKET};
+use weir_wire::ts::{Analyzer, Kind, Report};
 
 use super::frames::Frames;
 use crate::{Codec, Unit, Watcher};
 
 /// The most bytes of one coded picture that are put together.
 const PICTURE_MAX: usize = 4 * 1024 * 1024;
+/// So much may come before the tables.
+const HELD_MAX: usize = 512 * 1024;
 /// Presentation times count so many a second.
 const CLOCK: f64 = 90_000.0;
 
@@ -16,11 +18,19 @@ const CLOCK: f64 = 90_000.0;
 pub(super) struct Ts {
     analyzer: Analyzer,
     tracks: BTreeMap<u16, Track>,
+    /// What came before the tables that tell what it is, and who looks for them: the first picture must not be missed.
+    held: Vec<u8>,
+    scout: Option<Analyzer>,
 }
 
 impl Default for Ts {
     fn default() -> Self {
-        Self { analyzer: Analyzer::new(), tracks: BTreeMap::new() }
+        Self {
+            analyzer: Analyzer::new(),
+            tracks: BTreeMap::new(),
+            held: Vec::new(),
+            scout: Some(Analyzer::new()),
+        }
     }
 }
 
@@ -34,21 +44,34 @@ struct Track {
 impl Ts {
     /// The next bytes.
     pub(super) fn feed(&mut self, bytes: &[u8], watcher: &mut Watcher) {
-        let Self { analyzer, tracks } = self;
-        // Tables come first: what comes before them is passed over, what comes with them is not.
-        let known = analyzer.report().streams().next().is_some();
-        for piece in bytes.chunks(if known { bytes.len().max(1) } else { PACKET * 7 }) {
-            analyzer.feed_with(piece, None, |piece| {
-                if let Some(track) = tracks.get_mut(&piece.pid) {
-                    track.piece(piece.pid, piece.start, piece.pts, piece.bytes, watcher);
-                }
-            });
-            for stream in analyzer.report().streams().filter(|stream| stream.kind != Kind::Data) {
-                let codec = codec(stream.codec, stream.kind == Kind::Video);
-                let new = || Track { codec, frames: Frames::default(), picture: Vec::new(), time: None };
-                tracks.entry(stream.pid).or_insert_with(new);
-            }
+        let Some(scout) = &mut self.scout else {
+            self.pass(bytes, watcher);
+            return;
+        };
+        scout.feed(bytes);
+        self.held.extend_from_slice(bytes);
+        if scout.report().streams().next().is_some() || self.held.len() > HELD_MAX {
+            self.release(watcher);
         }
+    }
+
+    /// Passes on what was held.
+    fn release(&mut self, watcher: &mut Watcher) {
+        if let Some(scout) = self.scout.take() {
+            register(&mut self.tracks, scout.report());
+            let held = std::mem::take(&mut self.held);
+            self.pass(&held, watcher);
+        }
+    }
+
+    fn pass(&mut self, bytes: &[u8], watcher: &mut Watcher) {
+        let Self { analyzer, tracks, .. } = self;
+        analyzer.feed_with(bytes, None, |piece| {
+            if let Some(track) = tracks.get_mut(&piece.pid) {
+                track.piece(piece.pid, piece.start, piece.pts, piece.bytes, watcher);
+            }
+        });
+        register(tracks, analyzer.report());
         if analyzer.report().scrambled_share() > 0.0 {
             watcher.cannot("the transport stream is scrambled");
         }
@@ -56,9 +79,19 @@ impl Ts {
 
     /// A segment has ended, and with it the last picture of each track; tables need not come again.
     pub(super) fn flush(&mut self, watcher: &mut Watcher) {
+        self.release(watcher);
         for (pid, track) in &mut self.tracks {
             track.flush(*pid, watcher);
         }
+    }
+}
+
+/// A track for each stream that tables name.
+fn register(tracks: &mut BTreeMap<u16, Track>, report: &Report) {
+    for stream in report.streams().filter(|stream| stream.kind != Kind::Data) {
+        let codec = codec(stream.codec, stream.kind == Kind::Video);
+        let new = || Track { codec, frames: Frames::default(), picture: Vec::new(), time: None };
+        tracks.entry(stream.pid).or_insert_with(new);
     }
 }
 

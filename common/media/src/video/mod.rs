@@ -196,10 +196,10 @@ impl Meter {
 
     /// The most bytes of a frame in which all blocks are skipped: a header a slice, and a trace a block.
     fn skipped(&self, frame: &Frame) -> usize {
-        let blocks = self.blocks();
+        let (blocks, more) = (self.blocks(), frame.slices.saturating_sub(1));
         match self.codec {
-            Codec::H265 => 40 * frame.slices + blocks / 64,
-            _ => 24 * frame.slices + blocks / 128,
+            Codec::H265 => 40 + 20 * more + blocks / 64,
+            _ => 24 + 14 * more + blocks / 128,
         }
     }
 
