@@ -12,6 +12,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group { name: "icecast", binaries: &["check_http_stream"], start: icecast },
     Group { name: "dead-air", binaries: &["check_http_stream", "check_hls"], start: dead_air },
     Group { name: "mms", binaries: &["check_mms"], start: mms },
+    Group { name: "pna", binaries: &["check_pnm"], start: pna },
     Group { name: "srt", binaries: &["check_srt"], start: srt },
     Group { name: "ts", binaries: &["check_rtp"], start: ts },
     Group { name: "rtmp", binaries: &["check_rtmp"], start: rtmp },
@@ -102,6 +103,14 @@ fn mms(lab: &Lab) -> Result<Started> {
     let url = server.url();
     let rows =
         [row("MMS over HTTP", format!("check_mms {url}"), format!("ffprobe {url}")).cpu(1.0 / 15.0).rss(6.0)];
+    Ok(started(rows, server))
+}
+
+fn pna(lab: &Lab) -> Result<Started> {
+    let server = lab.pna().start()?;
+    let url = server.url("/live.rm");
+    let theirs = format!("mplayer -nocache -nolirc -really-quiet -vo null -ao null -endpos 4 {url}");
+    let rows = [row("RealNetworks over PNA", format!("check_pnm {url}"), theirs).cpu(0.5).rss(6.0)];
     Ok(started(rows, server))
 }
 
