@@ -200,7 +200,6 @@ fn flow(outcome: &mut Outcome, args: &PnmArgs, seen: &Seen) {
         }
         return;
     };
-    let media_time = seen.pace.media_time;
     if let Some(how) = how.filter(|_| ended_early(seen)) {
         let text = format!("{how} after {} and {} packets", seconds_of(seen.watched()), seen.packets);
         outcome.find(&fault::PNM_ENDED, text);
@@ -208,8 +207,9 @@ fn flow(outcome: &mut Outcome, args: &PnmArgs, seen: &Seen) {
     }
     let last = seen.pace.last_arrival.unwrap_or(first);
     let silence = seen.until.saturating_sub(last);
-    // A file may be sent ahead; what was sent must last.
-    if seen.ended.is_none() && silence >= STOPPED && (seen.live() || media_time < seen.watched()) {
+    // A file may have been sent ahead, up to its end.
+    let dry = seen.pace.media_time < seen.watched() && is_unfinished(seen);
+    if seen.ended.is_none() && silence >= STOPPED && (seen.live() || dry) {
         let text = format!(
             "{} packets came in {}, then nothing for {}",
             seen.packets,
@@ -225,13 +225,17 @@ fn flow(outcome: &mut Outcome, args: &PnmArgs, seen: &Seen) {
 
 /// Whether a stream that has ended should have gone on.
 fn ended_early(seen: &Seen) -> bool {
-    let duration = seen.header.as_ref().and_then(|header| header.duration_ms);
-    let duration = duration.map(|milliseconds| Duration::from_millis(milliseconds.into()));
     match &seen.ended {
         None => false,
         Some(End::Message(_)) => true,
-        Some(_) => seen.live() || duration.is_some_and(|duration| seen.pace.media_time + STOPPED < duration),
+        Some(_) => seen.live() || is_unfinished(seen),
     }
+}
+
+/// Whether more of a file should have come than did.
+fn is_unfinished(seen: &Seen) -> bool {
+    let duration = seen.header.as_ref().and_then(|header| header.duration_ms).unwrap_or_default();
+    seen.pace.media_time + STOPPED < Duration::from_millis(duration.into())
 }
 
 /// The tracks of the description; none before it came.
@@ -334,4 +338,49 @@ fn details(seen: &Seen) -> Vec<String> {
     );
     say("packets", (seen.packets > 0).then_some(packets));
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_cli::parse_options;
+    use weir_wire::realmedia::Header;
+
+    use super::*;
+
+    fn ms(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
+    /// A file of `duration` milliseconds (or live), of which `media` came within the first 100 of 4 seconds.
+    fn seen(duration: Option<u32>, media: u64) -> Seen {
+        let header = Header { live: Some(duration.is_none()), duration_ms: duration, ..Header::default() };
+        let mut seen = Seen { header: Some(header), described: Some(ms(0)), packets: 20, ..Seen::default() };
+        (seen.first_media, seen.until) = (Some(ms(100)), ms(4100));
+        (seen.pace.last_arrival, seen.pace.media_time) = (Some(ms(200)), ms(media));
+        seen
+    }
+
+    fn codes(seen: &Seen) -> Vec<&'static str> {
+        let (args, _) = parse_options::<Pnm>(&["pnm://h.example.net/a".to_owned()]).expect("good options");
+        let outcome = judge(&args, "pnm://h.example.net/a", seen, None);
+        outcome.ranked().iter().map(|finding| finding.fault.code).collect()
+    }
+
+    #[test]
+    fn a_file_may_be_sent_ahead_and_may_be_short() {
+        assert!(codes(&seen(Some(60_000), 30_000)).is_empty(), "half a minute ahead");
+        assert!(codes(&seen(Some(3000), 2900)).is_empty(), "all of it");
+        assert_eq!(codes(&seen(Some(60_000), 2000)), ["E-STREAM-STALLED"]);
+        assert_eq!(codes(&seen(None, 30_000)), ["E-STREAM-STALLED"], "a live stream cannot be ahead");
+    }
+
+    #[test]
+    fn an_end_is_well_at_the_end_of_a_file_only() {
+        let ended = |duration, media, end| Seen { ended: Some(end), ..seen(duration, media) };
+        assert!(codes(&ended(Some(3000), 2900, End::Said)).is_empty());
+        assert!(codes(&ended(Some(3000), 2900, End::Closed)).is_empty());
+        assert_eq!(codes(&ended(Some(60_000), 2900, End::Closed)), ["E-PNM-ENDED"]);
+        assert_eq!(codes(&ended(None, 2900, End::Said)), ["E-PNM-ENDED"]);
+        assert_eq!(codes(&ended(Some(3000), 2900, End::Message("full".to_owned()))), ["E-PNM-ENDED"]);
+    }
 }
