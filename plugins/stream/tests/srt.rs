@@ -330,6 +330,6 @@ fn check_stream_and_graphs_know_the_scheme() -> Result<()> {
         assert!(fetched.stdout.contains(&format!("{field}.value ")), "{fetched:#?}");
     }
     assert!(config.stdout.contains("resent.warning "), "{config:#?}");
-    assert!(!config.stdout.contains("jitter"), "{config:#?}");
+    assert!(!config.stdout.contains("jitter.label"), "{config:#?}");
     Ok(())
 }

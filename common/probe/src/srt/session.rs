@@ -144,12 +144,12 @@ impl Session<'_, '_> {
             }
             self.owe(now);
             let rest = until.min(self.next_event(now)).saturating_sub(now);
-            if self.pace.last_arrival != last_media {
-                // More is likely to follow: let it gather.
-                tokio::time::sleep(rest.min(ACK_INTERVAL)).await;
-            } else {
+            if self.pace.last_arrival == last_media {
                 // Whatever ends the wait, the socket is looked at.
                 let _ = tokio::time::timeout(rest, socket.wait()).await;
+            } else {
+                // More is likely to follow: let it gather.
+                tokio::time::sleep(rest.min(ACK_INTERVAL)).await;
             }
         }
     }
