@@ -26,10 +26,12 @@ const DATAGRAM_MAX: usize = 9216;
 const BUFFER: usize = 4 << 20;
 /// What a datagram takes of the socket's buffer at most, beside its bytes: a network card's page (`skb->truesize`).
 const OVERHEAD: usize = 4096;
-/// The reader rests between these, ...
+/// The reader rests so long at first, ...
+const REST_FIRST: Duration = Duration::from_millis(25);
+/// ... never less than this while much comes, ...
 const REST_MIN: Duration = Duration::from_millis(2);
 /// ... and so a datagram is seen so late at most.
-const REST_MAX: Duration = Duration::from_millis(100);
+const REST_MAX: Duration = Duration::from_millis(250);
 
 /// A datagram as it arrived.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +42,8 @@ pub struct Datagram<'a> {
     pub cut: bool,
     /// Who sent it.
     pub from: SocketAddr,
-    /// When the kernel received it, since the start of the check. Never before the one before it.
+    /// When the kernel received it, since the start of the check. Never before the one before it. The first datagrams may carry the
+    /// time at which they were read: a kernel that nobody had asked for time stamps takes a moment to begin with them.
     pub at: Duration,
     /// Hops that it could still have gone.
     pub ttl: Option<u8>,
@@ -87,7 +90,7 @@ impl Datagrams {
             // Zeroed by the kernel page by page, where datagrams come to lie.
             buffer: vec![0; BATCH * DATAGRAM_MAX].into_boxed_slice(),
             room,
-            rest: REST_MIN,
+            rest: REST_FIRST,
             dropped: 0,
             last: Duration::ZERO,
         })
@@ -140,9 +143,9 @@ impl Datagrams {
                 break;
             }
         }
-        self.rest = if used > self.room / 4 {
+        self.rest = if used > self.room / 2 {
             self.rest / 2
-        } else if used < self.room / 8 {
+        } else if used < self.room / 4 {
             self.rest * 2
         } else {
             self.rest
@@ -234,6 +237,15 @@ mod tests {
         let seen = block_on(async {
             let clock = Deadline::after(Duration::from_secs(10));
             let mut datagrams = Datagrams::new(receiver).unwrap();
+            // The kernel begins to stamp some time after it was asked, when nobody else on the host had asked before.
+            let mut stamps = false;
+            while !stamps {
+                assert!(clock.remaining() > Duration::from_secs(2), "the kernel does not stamp");
+                sender.send(b"is it?").unwrap();
+                std::thread::sleep(Duration::from_millis(50));
+                let _ =
+                    datagrams.drain(&clock, |d| stamps = clock.elapsed() >= d.at + Duration::from_millis(45));
+            }
             sender.send(b"one").unwrap();
             std::thread::sleep(Duration::from_millis(300));
             sender.send(b"three").unwrap();
@@ -284,7 +296,7 @@ mod tests {
                 assert_eq!(datagrams.drain(&clock, |_| {}).unwrap(), 0);
             }
             assert_eq!(datagrams.rest(), REST_MAX);
-            datagrams.room = 20 * OVERHEAD;
+            datagrams.room = 10 * OVERHEAD;
             for _ in 0..10 {
                 sender.send(&[7; 1316]).unwrap();
             }
