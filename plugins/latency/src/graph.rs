@@ -120,8 +120,9 @@ fn gathering(text: &str, args: &Args, options: &str, env: &Env) -> Result<Gather
         .map_err(anyhow::Error::msg)
         .with_context(|| format!("env.spread is `{text}`"))?;
     let folder = env.get("MUNIN_PLUGSTATE").map(PathBuf::from);
-    let gathering = Gathering::new(spread, args.count(), options, folder)
-        .context("env.spread needs a folder for its probes")?;
+    let gathering =
+        Gathering::new(spread, args.count(), &format!("{} {options}", args.hosts().join(" ")), folder)
+            .context("env.spread needs a folder for its probes")?;
     if gathering.every < args.patience() {
         bail!(
             "env.spread is `{text}`: {} probes in that time leave {:.2} s for each, less than their --patience of {:.2} s",

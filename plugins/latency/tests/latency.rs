@@ -251,7 +251,7 @@ fn probes_are_spread_over_the_time_between_fetches() -> Result<()> {
     let config =
         format!("[latency_*]\nenv.options -H {FAR} -n 10 --interval 0.5 --patience 0.28\nenv.spread 3\n");
     let node = path.near.lab().munin().plugin(&link, &weir_lab::bin("latency_")?).config(&config).start()?;
-    let (second, minute) = (std::time::Duration::from_secs(1), std::time::Duration::from_secs(60));
+    let (second, minute) = (std::time::Duration::from_secs(1), std::time::Duration::from_mins(1));
     // A busy machine adds to round trips and loses some: what is wanted comes when it calms down.
     let number = |text: &str, field: &str| -> Option<f64> {
         text.lines().find_map(|line| line.strip_prefix(&format!("{field}.value "))?.parse().ok())
