@@ -256,7 +256,9 @@ fn flow(outcome: &mut Outcome, args: &RtmpArgs, seen: &Seen) {
     // A recording may have been sent ahead.
     let owed = seen.live() || seen.pace.media_time < seen.watched();
     let silence = since(seen.pace.last_arrival, seen);
-    if seen.ended.is_none() && owed && silence >= STOPPED {
+    // Sound has no slower frames.
+    let only = if seen.tracks().any(|(kind, _)| kind == "audio") { "audio" } else { "video" };
+    if seen.ended.is_none() && owed && silence >= stopped(only, seen) {
         let text = format!(
             "{} frames came in {}, then nothing for {}",
             frames(seen),
@@ -266,7 +268,8 @@ fn flow(outcome: &mut Outcome, args: &RtmpArgs, seen: &Seen) {
         outcome.find(&fault::STREAM_STALLED, text);
         return;
     }
-    if seen.live() && seen.ended.is_none() && seen.watched() < WATCH_MIN {
+    let least = if seen.video.frames > 0 { stopped("video", seen).max(WATCH_MIN) } else { WATCH_MIN };
+    if seen.live() && seen.ended.is_none() && seen.watched() < least {
         let text = format!("the deadline left only {} to watch: raise -t", seconds_of(seen.watched()));
         outcome.find(&fault::NO_DATA, text);
         return;
@@ -307,7 +310,7 @@ fn track_silent(kind: &str, track: &Track, seen: &Seen) -> Option<(State, String
     if track.frames > 0 {
         let silence = since(track.pace.last_arrival, seen);
         let text = || format!("{} frames, then none for {}", track.frames, seconds_of(silence));
-        return (silence >= STOPPED && seen.live()).then(|| (State::Critical, text()));
+        return (silence >= stopped(kind, seen) && seen.live()).then(|| (State::Critical, text()));
     }
     let waited = seen.until.saturating_sub(seen.asked.unwrap_or_default());
     let text = format!("no frame within {}, the other track flows", seconds_of(waited));
@@ -317,6 +320,11 @@ fn track_silent(kind: &str, track: &Track, seen: &Seen) -> Option<(State, String
         return Some((State::Warning, format!("{text}; {more}")));
     }
     Some((State::Critical, text))
+}
+
+/// How long nothing must have come of a track that has stopped: of slides, three of them.
+fn stopped(kind: &str, seen: &Seen) -> Duration {
+    seen.slides().filter(|_| kind == "video").map_or(STOPPED, |slides| slides.max(STOPPED))
 }
 
 /// How long before the end of the watch something last came.

@@ -149,6 +149,13 @@ impl Seen {
         video.into_iter().chain(audio)
     }
 
+    /// How long three pictures take when they are announced as slow as slides, at 0.4 to 1.5 a second. What is announced to be slower
+    /// is not believed: it could not be told from a picture that has stopped.
+    pub fn slides(&self) -> Option<Duration> {
+        let rate = self.metadata.as_ref().and_then(|data| data.frame_rate);
+        rate.filter(|rate| (0.4..1.5).contains(rate)).map(|rate| Duration::from_secs_f64(3.0 / rate))
+    }
+
     /// How long was watched after the first frame.
     pub fn watched(&self) -> Duration {
         self.first_media.map_or(Duration::ZERO, |first| self.until.saturating_sub(first))
@@ -194,7 +201,7 @@ mod tests {
             seen.take(&message(kind, 0, &head), Duration::from_secs(1));
         }
         assert_eq!((seen.first_media, seen.pace.bytes), (None, 0));
-        assert_eq!(seen.tracks().map(|(kind, track)| (kind, track.set_up)).count(), 2);
+        assert_eq!(seen.tracks().filter(|(_, track)| track.set_up).count(), 2);
     }
 
     #[test]

@@ -22,6 +22,8 @@ const READ: usize = 16 * 1024;
 const WINDOW: u32 = 2_500_000;
 /// The buffer that a player says it keeps, milliseconds.
 const BUFFER: u32 = 3000;
+/// Slides that have stopped are watched so much longer than slides that have not.
+const SHOWS: Duration = Duration::from_millis(500);
 /// A server's own words are cut here.
 const WORDS: usize = 200;
 
@@ -291,9 +293,11 @@ fn take(probe: &Probe, message: &Message, options: Watch<'_>, seen: &mut Seen) {
 fn watch_ends(probe: &Probe, options: Watch<'_>, seen: &Seen) -> Duration {
     let deadline = probe.deadline.timeout().saturating_sub(RESERVE);
     let asked = seen.asked.unwrap_or_default();
+    // Slides that have stopped must show.
+    let time = options.time.max(seen.slides().map_or(Duration::ZERO, |slides| slides + SHOWS));
     let end = match seen.first_media {
-        Some(first) if seen.tracks().all(|(_, track)| track.frames > 0) => first + options.time,
-        Some(first) => (first + options.time).max(asked + options.patience.max(KEY_FRAMES)),
+        Some(first) if seen.tracks().all(|(_, track)| track.frames > 0) => first + time,
+        Some(first) => (first + time).max(asked + options.patience.max(KEY_FRAMES)),
         None => asked + options.patience,
     };
     end.min(deadline)

@@ -71,6 +71,21 @@ fn a_picture_that_stops_while_sound_flows_is_critical() {
 }
 
 #[test]
+fn slides_are_slow_and_have_not_stopped() {
+    let slides: Vec<_> = [0, 2000].map(|now| (now, kind::VIDEO, &[0x17, 1][..])).to_vec();
+    let with = |messages: &[_], until| {
+        let metadata = Metadata { frame_rate: Some(0.5), video: true, ..Metadata::default() };
+        judged(&[], &Seen { metadata: Some(metadata), ..seen(until, messages) })
+    };
+    let both = [slides.clone(), frames(kind::AUDIO, 0, 7000)].concat();
+    assert_eq!(with(&slides, 7000).0, State::Ok);
+    assert_eq!(with(&both, 7000).0, State::Ok);
+    assert_eq!(with(&slides, 8100), (State::Critical, "E-STREAM-STALLED".to_owned()));
+    let longer = [slides, frames(kind::AUDIO, 0, 8100)].concat();
+    assert_eq!(with(&longer, 8100), (State::Critical, "E-RTMP-TRACK-SILENT".to_owned()));
+}
+
+#[test]
 fn an_encoder_that_repeats_its_time_is_a_warning_and_may_be_critical() {
     let mut frozen = seen(5000, &[]);
     for n in 0..100_u64 {
