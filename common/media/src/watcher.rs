@@ -100,7 +100,7 @@ impl Watcher {
         {
             let new = || audio::Meter::new(unit.codec, threshold, shape);
             let meter = self.sounds.entry(unit.track).or_insert_with(new);
-            if meter.span.total < self.ask.most {
+            if meter.span().total < self.ask.most {
                 meter.frame(unit.codec, unit.bytes);
             }
         }
@@ -129,7 +129,7 @@ impl Watcher {
         let sounds = self.sounds.values().map(|meter| Sound {
             codec: meter.codec(),
             loudness: meter.loudness(),
-            silent: meter.span,
+            silent: meter.span(),
             trouble: meter.trouble.clone(),
         });
         let pictures = self.pictures.values().map(|meter| {

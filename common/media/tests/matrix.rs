@@ -21,7 +21,7 @@ const THRESHOLD: f64 = -50.0;
 const SOUND: &str = "10";
 
 /// How each sound is made.
-const SOUNDS: [(&str, &str); 4] = [
+const SOUNDS: [(&str, &str); 6] = [
     ("tone", "sine=440:r=48000"),
     // Bursts of noise and pauses of up to half a second, as in speech.
     (
@@ -30,6 +30,8 @@ const SOUNDS: [(&str, &str); 4] = [
     ),
     ("silence", "anullsrc=r=48000:cl=mono"),
     ("noise floor -60 dBFS", "anoisesrc=r=48000:a=0.001:seed=7"),
+    ("a gap of 8.6 s", "aevalsrc=0.3*sin(2*PI*1000*t)*(lt(t\\,0.7)+gt(t\\,9.3)):s=48000"),
+    ("a gap of 7 s", "aevalsrc=0.3*sin(2*PI*1000*t)*(lt(t\\,1.3)+gt(t\\,8.3)):s=48000"),
 ];
 
 /// Name, encoder, file.

@@ -4,6 +4,8 @@ mod decoder;
 mod opus;
 mod pcm;
 
+use weir_wire::media::FrameHeader;
+
 use crate::{Codec, Level, Span};
 use decoder::{Decoded, Decoder};
 use opus::Energy;
@@ -21,12 +23,23 @@ pub(crate) struct Meter {
     threshold: f32,
     codec: Codec,
     decoder: State,
-    pub(crate) span: Span,
+    span: Span,
     /// Sum of squares over samples of all channels, and their number; of Opus over seconds.
     energy: (f64, f64),
     /// The last thing that could not be read.
     pub(crate) trouble: Option<String>,
+    /// While there is sound, frames are held back, and only the last ones of each piece decoded: where a piece of half a second
+    /// ends in sound no long silence can hide. Where it does not, all of it is decoded.
+    held: Vec<Vec<u8>>,
+    held_seconds: f64,
+    /// Whether the last frame that was decoded had sound.
+    loud: bool,
 }
+
+/// MP3 frames lean on so many before them, at the usual bit rates (`main_data_begin`, ISO 11172-3, 2.4.2.7).
+const RESERVOIR: usize = 4;
+/// Seconds of a piece.
+const PIECE: f64 = 0.5;
 
 enum State {
     Decoder(Decoder),
@@ -48,16 +61,87 @@ impl Meter {
         };
         #[allow(clippy::cast_possible_truncation, reason = "between 0 and 1")]
         let threshold = 10f64.powf(threshold / 20.0) as f32;
-        Self { threshold, codec, decoder, span: Span::default(), energy: (0.0, 0.0), trouble }
+        Self {
+            threshold,
+            codec,
+            decoder,
+            span: Span::default(),
+            energy: (0.0, 0.0),
+            trouble,
+            held: Vec::new(),
+            held_seconds: 0.0,
+            loud: false,
+        }
     }
 
     /// One frame more.
     pub(crate) fn frame(&mut self, codec: Codec, bytes: &[u8]) {
-        self.codec = codec;
+        match duration(codec, bytes) {
+            // Another kind of frame than those before: a new decoder, all of whose frames are decoded.
+            _ if codec != self.codec => {
+                self.release();
+                self.codec = codec;
+                self.loud = false;
+                self.decode(bytes);
+            }
+            Some(seconds) if self.loud => {
+                self.held.push(bytes.to_vec());
+                self.held_seconds += seconds;
+                if self.held_seconds >= PIECE {
+                    self.release();
+                }
+            }
+            _ => self.decode(bytes),
+        }
+    }
+
+    /// Decodes the end of what is held, and all of it when that has no sound.
+    fn release(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        let seconds = std::mem::take(&mut self.held_seconds);
+        if held.is_empty() {
+            return;
+        }
+        let before = (self.span, self.energy);
+        let warm_up = if self.codec == Codec::MpegAudio { RESERVOIR } else { 1 };
+        let from = held.len().saturating_sub(warm_up + 1);
+        let last = held.len() - 1;
+        self.span.add(seconds * last as f64 / held.len() as f64, Level::Unclear);
+        for (number, frame) in held.iter().enumerate().skip(from) {
+            let kept = (self.span, self.energy);
+            self.loud = false;
+            self.decode(frame);
+            if number < last {
+                (self.span, self.energy) = kept;
+            }
+        }
+        if !self.loud {
+            (self.span, self.energy) = before;
+            for (number, frame) in held.iter().enumerate() {
+                let kept = (self.span, self.energy);
+                self.decode(frame);
+                // The decoder lacks what came before these.
+                if number < warm_up {
+                    (self.span, self.energy) = kept;
+                    self.span.add(seconds / held.len() as f64, Level::Unclear);
+                }
+            }
+        }
+    }
+
+    /// What is known of silence, with what is held as unknown.
+    pub(crate) fn span(&self) -> Span {
+        let mut span = self.span;
+        span.add(self.held_seconds, Level::Unclear);
+        span
+    }
+
+    fn decode(&mut self, bytes: &[u8]) {
+        let codec = self.codec;
         let (threshold, span, energy) = (self.threshold, &mut self.span, &mut self.energy);
         match &mut self.decoder {
             State::Decoder(decoder) => match decoder.decode(codec, bytes) {
-                Decoded::Planes(rate, planes) => measure(planes, rate, threshold, span, energy),
+                Decoded::Planes(rate, planes) => self.loud = measure(planes, rate, threshold, span, energy),
                 Decoded::Nothing => {}
                 Decoded::Failed(why) => {
                     span.add(FRAME, Level::Unclear);
@@ -101,14 +185,14 @@ fn frames((rate, channels): (u32, u8)) -> u32 {
     rate.saturating_mul(channels.max(1).into())
 }
 
-/// Measures planes of equal length, block by block.
+/// Measures planes of equal length, block by block; whether the last one has sound.
 fn measure<'a>(
     planes: impl Iterator<Item = &'a [f32]>,
     rate: u32,
     threshold: f32,
     span: &mut Span,
     energy: &mut (f64, f64),
-) {
+) -> bool {
     let block = (rate / BLOCKS).max(1) as usize;
     let mut sounds: Vec<(usize, bool)> = Vec::new();
     for plane in planes {
@@ -125,8 +209,23 @@ fn measure<'a>(
             sounds[at].1 |= peak >= threshold;
         }
     }
+    let mut loud = false;
     for (samples, sounds) in sounds {
+        loud = sounds;
         let level = if sounds { Level::Alive } else { Level::Dead };
         span.add(samples as f64 / f64::from(rate.max(1)), level);
+    }
+    loud
+}
+
+/// How long a frame plays, where that can be told without decoding it.
+fn duration(codec: Codec, bytes: &[u8]) -> Option<f64> {
+    match codec {
+        Codec::Aac { rate, .. } => Some(1024.0 / f64::from(rate.max(1))),
+        Codec::MpegAudio => {
+            let header = FrameHeader::parse(bytes)?;
+            Some(f64::from(header.samples) / f64::from(header.sample_rate.max(1)))
+        }
+        _ => None,
     }
 }
