@@ -117,19 +117,14 @@ fn first_paragraph(text: &str) -> (String, &str) {
 }
 
 fn parse<C: Check>(argv: Vec<OsString>, binary: &'static str) -> Result<Cli<C::Args>, clap::Error> {
-    let (about, _) = C::ABOUT.split_once("\n\n").unwrap_or((C::ABOUT, ""));
-    let mut more = String::new();
-    if !C::FIELDS.is_empty() {
-        let _ = writeln!(more, "Metrics:\n{}", metrics_help(C::FIELDS));
-    }
-    let _ = writeln!(more, "Examples:\n{}\n", C::EXAMPLES.trim_end());
-    more.push_str("Exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (could not look)\nFault codes: docs/fault-codes.md");
-    let command = Cli::<C::Args>::command()
+    // A host runs this every minute, a person asks once: what only help shows is made only then.
+    let help = argv.iter().any(|word| {
+        let word = word.as_encoded_bytes();
+        word.starts_with(b"-") && word.contains(&b'h')
+    });
+    let mut command = Cli::<C::Args>::command()
         .name(binary)
         .version(concat!(env!("CARGO_PKG_VERSION"), " (Weir)"))
-        .about(about)
-        .long_about(C::ABOUT)
-        .after_long_help(more)
         // An ini file comes first, the command line overrides it.
         .args_override_self(true)
         .max_term_width(110)
@@ -142,6 +137,18 @@ fn parse<C: Check>(argv: Vec<OsString>, binary: &'static str) -> Result<Cli<C::A
                 .action(clap::ArgAction::HelpLong)
                 .help("Print this help"),
         );
+    if help {
+        let (about, _) = C::ABOUT.split_once("\n\n").unwrap_or((C::ABOUT, ""));
+        let mut more = String::new();
+        if !C::FIELDS.is_empty() {
+            let _ = writeln!(more, "Metrics:\n{}", metrics_help(C::FIELDS));
+        }
+        let _ = writeln!(more, "Examples:\n{}\n", C::EXAMPLES.trim_end());
+        more.push_str(
+            "Exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (could not look)\nFault codes: docs/fault-codes.md",
+        );
+        command = command.about(about).long_about(C::ABOUT).after_long_help(more);
+    }
     let mut matches = command.try_get_matches_from(argv)?;
     Cli::from_arg_matches_mut(&mut matches)
 }

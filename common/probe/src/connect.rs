@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::os::fd::AsRawFd;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -11,7 +11,6 @@ use tokio_rustls::client::TlsStream;
 use weir_contract::{Problem, fault};
 
 use crate::Probe;
-use crate::rest::Rest;
 
 /// A connection to a server.
 #[derive(Debug)]
@@ -101,18 +100,22 @@ impl Conn {
         }
     }
 
-    /// Leaves what comes to the kernel for `time`, or until it is much.
-    pub(crate) async fn rest(&self, rest: &mut Rest, time: Duration) {
-        /// The kernel has room for twice this; a sender that fills it would be held up.
-        const MUCH: usize = 32 * 1024;
-        let Self::Plain(stream) = self else { return rest.sleep(time).await };
-        self.wake_for(MUCH);
-        tokio::select! {
-            biased;
-            _ = stream.readable() => {}
-            () = rest.sleep(time) => {}
+    /// Waits until bytes wait for as long as the socket is not asked for them; for ever over TLS.
+    pub(crate) async fn readable(&self) {
+        match self {
+            Self::Plain(stream) => drop(stream.readable().await),
+            Self::Tls(_) => std::future::pending().await,
         }
-        self.wake_for(1);
+    }
+
+    /// Reads what is there without asking the runtime; `None` when nothing is, and always over TLS.
+    pub(crate) fn read_now(&self, buffer: &mut [u8]) -> Option<Result<usize, Problem>> {
+        use nix::sys::socket::{MsgFlags, recv};
+        let Self::Plain(stream) = self else { return None };
+        match recv(stream.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT).map_err(Error::from) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+            read => Some(read.map_err(|error| closed(&error))),
+        }
     }
 
     /// The DNS names in the server's certificate; none without TLS.

@@ -33,6 +33,8 @@ const BURST_PAUSE: Duration = Duration::from_millis(150);
 const BURST_TIME: Duration = Duration::from_secs(1);
 /// After the burst reads rest so long: a wake-up costs more than what it reads. Pauses are told no finer than this.
 const REST: Duration = Duration::from_millis(250);
+/// A rest ends when so much waits. The kernel has room for twice this; a sender that fills it would be held up.
+const MUCH: usize = 32 * 1024;
 /// A bit rate takes this long to show.
 const BITRATE_TIME: Duration = Duration::from_millis(500);
 /// Kept back from the deadline for the verdict.
@@ -300,21 +302,39 @@ async fn listen_body(
             let mut buffer = vec![0; READ];
             let mut now = began;
             let mut rest = Rest::new();
+            let mut rested = false;
             while more {
                 let until = (ear.heard.first_media.unwrap_or(began) + time).min(last);
                 if now >= until {
                     break;
                 }
-                let read = tokio::select! {
-                    biased;
-                    read = conn.read(&mut buffer) => read?,
-                    () = rest.sleep(until.saturating_sub(now)) => break,
+                let waiting = if rested { conn.read_now(&mut buffer) } else { None };
+                let read = if let Some(read) = waiting {
+                    read?
+                } else {
+                    if rested {
+                        // The pause goes on: its end is told as it comes.
+                        conn.wake_for(1);
+                        rested = false;
+                    }
+                    tokio::select! {
+                        biased;
+                        read = conn.read(&mut buffer) => read?,
+                        () = rest.until(until, now) => break,
+                    }
                 };
                 now = probe.deadline.elapsed();
                 more = if read == 0 { ear.server_closed()? } else { ear.take(&buffer[..read], now)? };
-                let past_burst = ear.heard.first_media.is_some_and(|first| now >= first + BURST_TIME);
-                if more && past_burst && read < READ {
-                    conn.rest(&mut rest, REST.min(until.saturating_sub(now))).await;
+                if more && ear.live_since.is_some() && read < READ {
+                    if !rested {
+                        conn.wake_for(MUCH);
+                        rested = true;
+                    }
+                    tokio::select! {
+                        biased;
+                        () = conn.readable() => {}
+                        () = rest.until(until.min(now + REST), now) => {}
+                    }
                     now = probe.deadline.elapsed();
                 }
             }

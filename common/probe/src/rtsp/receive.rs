@@ -70,13 +70,13 @@ impl Udp {
 }
 
 /// Waits for the first datagram of all.
-async fn first_datagram(udp: &[Udp], rest: &mut Rest) {
+async fn first_datagram(udp: &[Udp]) {
     /// Without an event queue for them the sockets are looked into so often.
     const LOOK: Duration = Duration::from_millis(20);
     let sockets = udp.iter().flat_map(|udp| [&udp.rtp, &udp.rtcp]);
     let (ready, ..) = select_all(sockets.map(|socket| Box::pin(socket.wait()))).await;
     if ready.is_err() {
-        rest.sleep(LOOK).await;
+        tokio::time::sleep(LOOK).await;
     }
 }
 
@@ -110,7 +110,7 @@ impl Client<'_> {
         let began = self.probe.deadline.elapsed();
         let last = self.probe.deadline.timeout().saturating_sub(RESERVE);
         let mut keep_alive = began + self.keep_alive_interval();
-        let (mut rest, mut look) = (Rest::new(), Rest::new());
+        let mut rest = Rest::new();
         let mut flowing = false;
         loop {
             while let Some(message) = self.decoder.next_message().map_err(|error| unreadable(&error))? {
@@ -154,7 +154,7 @@ impl Client<'_> {
             }
             // Where datagrams flow, the kernel knows when each came: it is enough to look before the sockets are full.
             let looks = udp.iter().map(|udp| udp.rtp.rest().min(udp.rtcp.rest())).min().filter(|_| flowing);
-            let time = until.min(keep_alive).saturating_sub(now);
+            let next = until.min(keep_alive);
             tokio::select! {
                 biased;
                 // A reset is an end too: it comes when a server dies with something unread.
@@ -162,8 +162,8 @@ impl Client<'_> {
                     seen.ended = true;
                     return Ok(());
                 },
-                () = first_datagram(udp, &mut look), if !udp.is_empty() && !flowing => {}
-                () = rest.sleep(looks.map_or(time, |look| look.min(time))) => {}
+                () = first_datagram(udp), if !udp.is_empty() && !flowing => {}
+                () = rest.until(looks.map_or(next, |look| next.min(now + look)), now) => {}
             }
         }
     }
