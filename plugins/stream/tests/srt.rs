@@ -22,7 +22,9 @@ fn srt(lab: &Lab, arguments: &[&str]) -> Result<Outcome> {
 fn detail(seen: &Outcome, line: &str, number: usize) -> u64 {
     let line = seen.stdout.lines().find_map(|text| text.strip_prefix(line)).unwrap_or_default();
     let mut numbers = line.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok());
-    numbers.nth(number).unwrap_or_else(|| panic!("no number {number} in `{line}` of {seen:#?}"))
+    let found = numbers.nth(number);
+    assert!(found.is_some(), "no number {number} in `{line}` of {seen:#?}");
+    found.unwrap_or_default()
 }
 
 fn well(seen: &Outcome) {
@@ -198,7 +200,7 @@ fn broken_on_the_way(
             scope.spawn(|| srt(lab, &["-v", "--watch", watch, "-t", "20", &server.url("?streamid=tv1")]));
         std::thread::sleep(Duration::from_millis(1500));
         breaks()?;
-        check.join().expect("no panic")
+        check.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 

@@ -91,7 +91,7 @@ impl Drop for Listener {
 }
 
 fn word(datagram: &[u8], at: usize) -> u32 {
-    datagram.get(at..at + 4).map_or(0, |bytes| u32::from_be_bytes(bytes.try_into().expect("four")))
+    datagram.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u32::from_be_bytes(*bytes))
 }
 
 fn put(datagram: &mut [u8], at: usize, bytes: &[u8]) {

@@ -99,7 +99,7 @@ impl Address {
                 "passphrase" => address.passphrase = Some(value.into_owned()),
                 "latency" | "rcvlatency" | "tsbpddelay" => {
                     let number = value.parse().map_err(|_| wrong("use milliseconds, such as latency=200"))?;
-                    address.latency = Some(latency(number).map_err(|text| wrong(text))?);
+                    address.latency = Some(latency(number).map_err(&wrong)?);
                 }
                 "pbkeylen" => {
                     address.key_length = match &*value {

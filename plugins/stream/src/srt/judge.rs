@@ -30,13 +30,12 @@ pub(super) fn judge(
     let mut outcome = Outcome::new(SERVICE, url);
     outcome.headline = headline(seen);
     outcome.details = details(seen);
-    match problem {
-        Some(problem) => outcome.findings.push(explained(problem, asked).into()),
-        None => {
-            flow(&mut outcome, args, seen);
-            secret(&mut outcome, asked, seen);
-            content(&mut outcome, args, seen);
-        }
+    if let Some(problem) = problem {
+        outcome.findings.push(explained(problem, asked).into());
+    } else {
+        flow(&mut outcome, args, seen);
+        secret(&mut outcome, asked, seen);
+        content(&mut outcome, args, seen);
     }
     if seen.dropped > 0 {
         let text = format!("{} packets came and were dropped by this host's own socket", seen.dropped);

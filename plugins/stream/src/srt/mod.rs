@@ -57,6 +57,7 @@ pub struct SrtArgs {
     #[command(flatten)]
     source: SourceArgs,
 
+    #[allow(clippy::doc_markdown, reason = "this is what --help prints")]
     /// Which stream, such as camera1 or '#!::r=tv1,m=request'; without it that of the URL.
     #[arg(long, value_name = "ID")]
     stream_id: Option<String>,
