@@ -8,6 +8,8 @@ use anyhow::{Context, Result};
 
 use crate::sh;
 
+/// Static, and at a fixed place: moving itself there costs a program of 7 MB a quarter of its start-up.
+const FLAGS: &str = "-C target-feature=+crt-static -C relocation-model=static";
 /// What goes beside the binaries.
 const BESIDE: [&str; 7] =
     ["nagios-conf", "munin-conf", "docs", "README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"];
@@ -51,7 +53,7 @@ pub(crate) fn build(more: &[&str], binaries: &[&str]) -> Result<PathBuf> {
     for name in families()?.iter().map(String::as_str).chain(more.iter().copied()) {
         cargo.args(["-p", name]);
     }
-    cargo.env("RUSTFLAGS", "-C target-feature=+crt-static");
+    cargo.env("RUSTFLAGS", FLAGS);
     sh::run(&mut cargo)?;
     Ok(sh::root().join("target/dist").join(host).join("dist"))
 }

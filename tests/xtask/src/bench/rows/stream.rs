@@ -134,10 +134,8 @@ fn ts(lab: &Lab) -> Result<Started> {
         lab.ffmpeg_sender(Clip::VideoTs, "mpegts -muxrate 20M", "udp://239.1.2.4:5000?pkt_size=1316")?,
     );
     // Most of the second is the kernel's work of handing over 1900 datagrams a second; ffprobe stops looking when it knows the codecs.
-    let streams = [
-        ("TS in RTP", "rtp://239.1.2.3:5004", 15.0),
-        ("TS by UDP, 20 Mbit/s", "udp://239.1.2.4:5000", 7.0),
-    ];
+    let streams =
+        [("TS in RTP", "rtp://239.1.2.3:5004", 15.0), ("TS by UDP, 20 Mbit/s", "udp://239.1.2.4:5000", 7.0)];
     let rows = streams.map(|(what, url, part)| {
         row(what, format!("check_rtp {url}"), format!("ffprobe {url}")).cpu(1.0 / part).rss(6.0)
     });
