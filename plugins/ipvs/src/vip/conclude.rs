@@ -39,13 +39,9 @@ pub(super) fn conclude(url: &str, vip: SocketAddr, through: &Seen, reals: &[Real
     leaks(&mut outcome, vip, through, reals);
     for real in reals {
         let weight = real.weight.map(|weight| format!(" weight {weight}")).unwrap_or_default();
-        let state = match &real.seen.problem {
-            Some(problem) => problem.to_string(),
-            None => {
-                let remark = real.seen.remark.as_ref().map(|remark| format!("; {remark}"));
-                format!("fine, {}{}", Unit::Seconds.human(real.seen.took.into()), remark.unwrap_or_default())
-            }
-        };
+        let remark = real.seen.remark.as_ref().map_or_else(String::new, |remark| format!("; {remark}"));
+        let fine = || format!("fine, {}{remark}", Unit::Seconds.human(real.seen.took.into()));
+        let state = real.seen.problem.as_ref().map_or_else(fine, ToString::to_string);
         outcome.details.push(format!("real server {}{weight}: {state}", real.address));
     }
     outcome
