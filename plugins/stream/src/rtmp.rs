@@ -41,7 +41,7 @@ pub struct RtmpArgs {
     #[command(flatten)]
     source: SourceArgs,
 
-    /// The application with its instance, where the URL does not tell where it ends: rtmp://h/a/b/c is the stream c of a/b.
+    /// The application with its instance, where the URL does not tell where it ends: of `rtmp://h/a/b/c` it is a/b.
     #[arg(long, value_name = "NAME")]
     app: Option<String>,
 
@@ -245,7 +245,7 @@ fn flow(outcome: &mut Outcome, args: &RtmpArgs, seen: &Seen) {
         Ended::Closed => "the server closed the connection".to_owned(),
     });
     if seen.first_media.is_none() {
-        silent(outcome, args, seen, ended);
+        silent(outcome, args, seen, ended.as_deref());
         return;
     }
     if let (Some(how), true) = (ended, ended_early(seen)) {
@@ -283,14 +283,14 @@ fn flow(outcome: &mut Outcome, args: &RtmpArgs, seen: &Seen) {
 }
 
 /// No frame came at all.
-fn silent(outcome: &mut Outcome, args: &RtmpArgs, seen: &Seen, ended: Option<String>) {
+fn silent(outcome: &mut Outcome, args: &RtmpArgs, seen: &Seen, ended: Option<&str>) {
     let waited = seen.until.saturating_sub(seen.asked.unwrap_or_default());
     if ended.is_none() && waited < args.wait.min(WAIT_MIN) {
         let text = format!("the deadline left only {} to wait for media: raise -t", seconds_of(waited));
         outcome.find(&fault::NO_DATA, text);
         return;
     }
-    let what = ended.as_deref().unwrap_or("no frame came");
+    let what = ended.unwrap_or("no frame came");
     let said = seen.said.as_deref().map_or_else(|| "nothing".to_owned(), str::to_owned);
     let kept: Vec<&str> = seen.tracks().filter(|(_, track)| track.set_up).map(|(kind, _)| kind).collect();
     let kept = match kept.as_slice() {
@@ -362,18 +362,17 @@ pub fn samples(seen: &Seen) -> Vec<Sample> {
 fn describe(seen: &Seen) -> String {
     let data = seen.metadata.clone().unwrap_or_default();
     let one = |(kind, track): (&str, &Track)| {
-        let mut text = track.codec.clone().unwrap_or_else(|| kind.to_owned());
-        if kind == "video" {
-            match (track.setup, data.size) {
-                (Some(Setup::Picture(size)), _) => text += &format!(" {}x{}", size.width, size.height),
-                (_, Some((width, height))) => text += &format!(" {width:.0}x{height:.0}"),
-                _ => {}
-            }
-            if let Some(rate) = data.frame_rate {
-                text += &format!(" {} fps", (rate * 100.0).round() / 100.0);
-            }
+        let codec = track.codec.as_deref().unwrap_or(kind);
+        if kind != "video" {
+            return codec.to_owned();
         }
-        text
+        let size = match (track.setup, data.size) {
+            (Some(Setup::Picture(size)), _) => format!(" {}x{}", size.width, size.height),
+            (_, Some((width, height))) => format!(" {width:.0}x{height:.0}"),
+            _ => String::new(),
+        };
+        let rate = data.frame_rate.map(|rate| format!(" {} fps", (rate * 100.0).round() / 100.0));
+        format!("{codec}{size}{}", rate.unwrap_or_default())
     };
     seen.tracks().map(one).collect::<Vec<_>>().join(" + ")
 }
