@@ -3,10 +3,11 @@
 mod support;
 
 use std::net::UdpSocket;
+use std::time::Duration;
 
 use support::{critical, ok, together, unknown};
 use weir_lab::anycast::{End, Host, wire};
-use weir_lab::{Clip, Lab, Outcome, Result};
+use weir_lab::{Clip, Lab, Outcome, Result, wait_until};
 
 /// A sender and a receiver, joined by three wires: over the third the sender's addresses are not where the receiver routes them.
 struct Network {
@@ -36,6 +37,14 @@ fn network() -> Result<Network> {
         host.ip(route)?;
     }
     host_setting(&sender, "net.ipv4.ip_forward=0")?;
+    // Before the kernel has noticed the link, what is sent there is dropped without a word, membership reports too.
+    for (host, names) in [(&sender, ["s1", "s2", "s3"]), (&receiver, ["r1", "r2", "r3"])] {
+        for name in names {
+            wait_until("a link", Duration::from_secs(30), || {
+                host.ip(&format!("link show {name}")).is_ok_and(|seen| seen.contains("state UP"))
+            })?;
+        }
+    }
     Ok(Network { sender, receiver })
 }
 
@@ -177,6 +186,14 @@ fn why_nothing_comes_is_found_out() -> Result<()> {
     critical(
         &rtp(&receiver, root, &["udp://239.1.6.6:5000", "--interface", "r1"])?,
         &["E-MCAST-SILENT", "the kernel lists the membership"],
+    );
+    sender.ip("link set s2 down")?;
+    wait_until("no link", Duration::from_secs(30), || {
+        receiver.ip("link show r2").is_ok_and(|seen| !seen.contains("state UP"))
+    })?;
+    unknown(
+        &rtp(&receiver, root, &["udp://239.1.5.5:5000", "--interface", "r2"])?,
+        &["E-MCAST-JOIN", "the interface has no link"],
     );
     receiver.ip("link set r2 down")?;
     unknown(

@@ -23,6 +23,8 @@ pub struct Interface {
     pub unfit: Option<&'static str>,
     /// The host's own.
     pub loopback: bool,
+    /// It has a link; the kernel says so some time after it has come up.
+    pub linked: bool,
 }
 
 impl Interface {
@@ -43,14 +45,13 @@ impl Interface {
                 addresses: Vec::new(),
                 unfit: if !has(InterfaceFlags::IFF_UP) {
                     Some("the interface is down")
-                } else if !has(InterfaceFlags::IFF_RUNNING) {
-                    Some("the interface has no link")
                 } else if !has(InterfaceFlags::IFF_MULTICAST) && !has(InterfaceFlags::IFF_LOOPBACK) {
                     Some("the interface takes no multicast")
                 } else {
                     None
                 },
                 loopback: has(InterfaceFlags::IFF_LOOPBACK),
+                linked: has(InterfaceFlags::IFF_RUNNING),
             });
             interface.addresses.extend(entry.address.and_then(address));
         }

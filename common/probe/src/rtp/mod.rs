@@ -176,6 +176,9 @@ pub async fn listen(
     if seen.first_media.is_none()
         && let Some(interface) = seen.interface.clone()
     {
+        // As it is now: it may have lost its link, or got it.
+        let interface = Interface::find(&interface.name).unwrap_or(interface);
+        seen.interface = Some(interface.clone());
         drop(socket);
         let clues =
             search(&probe.fork_within(last.saturating_sub(probe.deadline.elapsed())), endpoint, &interface)

@@ -19,7 +19,12 @@ pub(super) fn judge(outcome: &mut Outcome, endpoint: &Endpoint, seen: &Seen) {
             .find(&fault::UDP_SILENT, format!("no datagram{from} to {} within {waited}", endpoint.address));
         return;
     };
-    let (fault, why) = reason(endpoint, &interface.name, clues);
+    let unlinked = !interface.linked && clues.sightings.is_empty();
+    let (fault, why) = if unlinked {
+        (&fault::MCAST_JOIN, "the interface has no link".to_owned())
+    } else {
+        reason(endpoint, &interface.name, clues)
+    };
     let group = endpoint.address;
     outcome.find(fault, format!("nothing of {group} on {} within {waited}; {why}", interface.name));
 }
