@@ -51,7 +51,8 @@ pub(super) struct Entry {
 
 /// Whether the check of an entry compares by itself which hosts are named on the way.
 pub(super) fn compares_hosts(url: &Url) -> bool {
-    matches!(url.scheme(), "rtsp" | "rtsps" | "http" | "https")
+    // Of the others that are spoken here none knows redirects.
+    matches!(url.scheme(), "rtsp" | "rtsps" | "http" | "https" | "mms" | "mmst" | "mmsh" | "rtmp" | "rtmps")
 }
 
 impl Entry {
