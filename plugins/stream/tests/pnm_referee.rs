@@ -28,7 +28,8 @@ fn mplayer_plays_from_the_test_server() -> Result<()> {
         for word in ["ID_AUDIO_FORMAT=lpcJ", "ID_AUDIO_RATE=8000", "ID_AUDIO_CODEC=ffra144", "ID_EXIT=EOF"] {
             assert!(seen.stdout.contains(word), "{name}: no {word} in {seen:#?}");
         }
-        assert_eq!(server.paths(), ["news/live.rm"], "{name}");
+        // It leaves the slash in front, which xine takes away.
+        assert_eq!(server.paths(), ["/news/live.rm"], "{name}");
         Ok(())
     })?;
     Ok(())

@@ -122,7 +122,7 @@ fn each_place_where_a_host_is_named_is_looked_at() -> Result<()> {
     let elsewhere = silent.url("rtsp", "/live").replace("127.0.0.1", "localhost");
     let redirecting = lab.hostile(Hostile::RtspRedirect(elsewhere))?;
     let redirect = redirecting.url("rtsp", "/a");
-    let led = rtsp(&lab, &[&redirect, "--only-host", "127.0.0.1", "-t", "2"])?;
+    let led = rtsp(&lab, &[&redirect, "--only-host", "127.0.0.1", "--wait", "0.3"])?;
     critical(&led, &["E-VIP-LEAK", "the server redirects to rtsp://localhost"]);
     unknown(&rtsp(&lab, &[&redirect, "--only-host"])?, &["--only-host"]);
     Ok(())

@@ -30,6 +30,8 @@ impl Description {
         let live = self.common.attribute("LiveStream").map(|value| value == "integer;1");
         // A file has a length, which other servers write as a range.
         let length = self.media.iter().find_map(|media| media.section.attribute("length"));
-        live.or_else(|| length.and_then(|length| length.strip_prefix("npt=")).map(|length| length.trim() == "0"))
+        live.or_else(|| {
+            length.and_then(|length| length.strip_prefix("npt=")).map(|length| length.trim() == "0")
+        })
     }
 }
