@@ -20,7 +20,8 @@ fn rtp(lab: &Lab, arguments: &[&str]) -> Result<Outcome> {
 fn counted(seen: &Outcome, word: &str) -> u64 {
     let mut parts = seen.stdout.lines().flat_map(|line| line.split([',', ':']));
     let number = parts.find_map(|part| part.trim().strip_suffix(word)?.trim().parse().ok());
-    number.unwrap_or_else(|| panic!("no number before `{word}`: {seen:#?}"))
+    assert!(number.is_some(), "no number before `{word}`: {seen:#?}");
+    number.unwrap_or_default()
 }
 
 /// An ffmpeg whose transport stream passes through `change` on its way to a group, packet by packet.
@@ -132,44 +133,44 @@ fn a_broken_transport_stream_is_told_by_its_fault() -> Result<()> {
     let _streams = [
         broken(&lab, "239.1.2.1:5000", |p| {
             if pid(p) == 0 {
-                to_null(p)
+                to_null(p);
             }
         })?,
         broken(&lab, "239.1.2.2:5000", |p| {
             if pid(p) == 4096 {
-                to_null(p)
+                to_null(p);
             }
         })?,
         broken(&lab, "239.1.2.3:5000", |p| {
             if pid(p) == 256 {
-                to_null(p)
+                to_null(p);
             }
         })?,
         broken(&lab, "239.1.2.4:5000", |p| {
             if pid(p) >= 256 && pid(p) != 4096 {
-                to_null(p)
+                to_null(p);
             }
         })?,
         broken(&lab, "239.1.2.5:5000", to_null)?,
         broken(&lab, "239.1.2.6:5000", |p| {
             if (256..258).contains(&pid(p)) {
-                p[3] |= 0x80
+                p[3] |= 0x80;
             }
         })?,
         broken(&lab, "239.1.2.7:5000", move |p| {
             if pid(p) == 256 && hundredth() {
-                p[1] |= 0x80
+                p[1] |= 0x80;
             }
         })?,
         broken(&lab, "239.1.2.8:5000", move |p| {
             if sixtieth() {
-                p[0] = 0
+                p[0] = 0;
             }
         })?,
         // A clock in the adaptation field of picture packets: its flag taken away.
         broken(&lab, "239.1.2.9:5000", |p| {
             if pid(p) == 256 && p[3] & 0x20 != 0 && p[4] > 0 {
-                p[5] &= !0x10
+                p[5] &= !0x10;
             }
         })?,
         broken(&lab, "239.1.2.10:5000", move |p| match pid(p) {
@@ -182,7 +183,7 @@ fn a_broken_transport_stream_is_told_by_its_fault() -> Result<()> {
         })?,
         broken(&lab, "239.1.2.11:5000", move |p| {
             if pid(p) == 0 && second() {
-                p[10] ^= 1
+                p[10] ^= 1;
             }
         })?,
     ];
