@@ -73,7 +73,7 @@ async fn visit(
     if mpd.dynamic {
         report.clock = clock::ask(probe, http, &mpd.clocks, &answer, &mut report.clock_problems).await;
     }
-    let visit = Visit { probe, http: http, options };
+    let visit = Visit { probe, http, options };
     let moment = Moment::of(mpd, report.clock.as_ref());
     report.period = moment.period(mpd);
     let Some(period) = report.period.and_then(|at| mpd.periods.get(at)) else { return Ok(()) };

@@ -123,7 +123,7 @@ async fn visit(
             report.tracks.push(track);
         }
     }
-    let visit = Visit { probe, http: http, options, variables: &variables };
+    let visit = Visit { probe, http, options, variables: &variables };
     let unseen = report.tracks.iter_mut().filter(|track| track.looks.is_empty());
     together(PLAYLISTS_AT_ONCE, unseen.map(|track| visit.look(track, "playlist"))).await;
     if options.segments != Segments::None {
