@@ -41,7 +41,7 @@ fn hls_that_is_black_and_silent_or_frozen_is_critical() -> Result<()> {
         lab.check("check_hls", &[["-v", url.as_str()].as_slice(), &ALL].concat())
     };
     let builders = [lab.hls(), lab.hls().clip(Clip::Black).fmp4(), lab.hls().clip(Clip::Still)];
-    let channels = together(builders, |builder| builder.start())?;
+    let channels = together(builders, weir_lab::HlsBuilder::start)?;
     // Ten seconds must be listed.
     std::thread::sleep(Duration::from_secs(6));
     let seen = together(&channels, look)?;
