@@ -16,8 +16,6 @@ use super::{Ended, Metadata, RESERVE, Seen, Visit, Watch, protocol};
 use crate::run::nonce;
 use crate::{Conn, Probe};
 
-/// Frames gather for so long before they are read; pauses are told no finer than this.
-const GATHER: Duration = Duration::from_millis(40);
 /// Bytes taken from the socket at once.
 const READ: usize = 16 * 1024;
 /// After so many bytes a server shall acknowledge ours; we never send so many.
@@ -39,10 +37,6 @@ struct Session {
     acknowledged: u64,
     /// After how many bytes the server wants an acknowledgement.
     window: Option<u32>,
-    /// Whether frames come, of which several may be read at once, ...
-    flowing: bool,
-    /// ... and nothing more waited when last was read.
-    gathers: bool,
 }
 
 /// Plays the stream at one server, unless it sends us to another one.
@@ -112,16 +106,7 @@ async fn shake_hands(mut conn: Conn, whole_frames: bool) -> Result<Session, Prob
     let mut reader = if whole_frames { ChunkReader::whole_frames() } else { ChunkReader::default() };
     reader.push(&answer[HELLO + ECHO..]);
     let received = (answer.len() - HELLO - ECHO) as u64;
-    Ok(Session {
-        conn,
-        reader,
-        buffer,
-        received,
-        acknowledged: 0,
-        window: None,
-        flowing: false,
-        gathers: false,
-    })
+    Ok(Session { conn, reader, buffer, received, acknowledged: 0, window: None })
 }
 
 impl Session {
@@ -209,7 +194,6 @@ impl Session {
             if left.is_zero() {
                 break;
             }
-            self.flowing = seen.first_media.is_some();
             let Ok(message) = tokio::time::timeout(left, self.next(probe)).await else { break };
             match message {
                 Ok(Some(message)) if message.kind == kind::AGGREGATE => {
@@ -259,18 +243,12 @@ impl Session {
                 Problem::new(fault, error.to_string())
             })?;
             let Some(message) = next else {
-                if self.gathers {
-                    // A wake-up costs more than what it reads: several frames at once.
-                    tokio::time::sleep(GATHER).await;
-                } else {
-                    // A server that sends faster than we count would otherwise keep the deadline from being looked at.
-                    tokio::task::yield_now().await;
-                }
+                // A server that sends faster than we count would otherwise keep the deadline from being looked at.
+                tokio::task::yield_now().await;
                 let n = self.conn.read(&mut self.buffer).await?;
                 if n == 0 {
                     return Ok(None);
                 }
-                self.gathers = self.flowing && n < READ;
                 self.received += n as u64;
                 self.reader.push(&self.buffer[..n]);
                 self.acknowledge(probe).await?;
