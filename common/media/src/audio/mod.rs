@@ -34,6 +34,8 @@ pub(crate) struct Meter {
     held_seconds: f64,
     /// Whether the last frame that was decoded had sound.
     loud: bool,
+    /// How long a packet of Vorbis plays at most, seconds; known from the identification header on.
+    vorbis_longest: Option<f64>,
 }
 
 /// MP3 frames lean on so many before them, at the usual bit rates (`main_data_begin`, ISO 11172-3, 2.4.2.7).
@@ -71,27 +73,45 @@ impl Meter {
             held: Vec::new(),
             held_seconds: 0.0,
             loud: false,
+            vorbis_longest: None,
         }
     }
 
     /// One frame more.
     pub(crate) fn frame(&mut self, codec: Codec, bytes: &[u8]) {
-        match duration(codec, bytes) {
-            // Another kind of frame than those before: a new decoder, all of whose frames are decoded.
-            _ if codec != self.codec => {
-                self.release();
-                self.codec = codec;
-                self.loud = false;
-                self.decode(bytes);
-            }
-            Some(seconds) if self.loud => {
+        if let (Codec::Vorbis, Some(longest)) = (codec, vorbis_longest(bytes)) {
+            self.vorbis_longest = Some(longest);
+        }
+        match self.duration(codec, bytes) {
+            Some(seconds) if self.loud && codec == self.codec => {
                 self.held.push(bytes.to_vec());
                 self.held_seconds += seconds;
                 if self.held_seconds >= PIECE {
                     self.release();
                 }
             }
+            // Another kind of frame than those before, or a header: a new decoder, all of whose frames are decoded.
+            duration if codec != self.codec || duration.is_none() => {
+                self.release();
+                self.codec = codec;
+                self.loud = false;
+                self.decode(bytes);
+            }
             _ => self.decode(bytes),
+        }
+    }
+
+    /// How long a frame plays, where that can be told without decoding it; of Vorbis, at most.
+    fn duration(&self, codec: Codec, bytes: &[u8]) -> Option<f64> {
+        match codec {
+            Codec::Aac { rate, .. } => Some(1024.0 / f64::from(rate.max(1))),
+            Codec::MpegAudio => {
+                let header = FrameHeader::parse(bytes)?;
+                Some(f64::from(header.samples) / f64::from(header.sample_rate.max(1)))
+            }
+            // The first bit tells sound from headers (Vorbis I, section 4.3.1).
+            Codec::Vorbis if bytes.first()? & 1 == 0 => self.vorbis_longest,
+            _ => None,
         }
     }
 
@@ -218,14 +238,10 @@ fn measure<'a>(
     loud
 }
 
-/// How long a frame plays, where that can be told without decoding it.
-fn duration(codec: Codec, bytes: &[u8]) -> Option<f64> {
-    match codec {
-        Codec::Aac { rate, .. } => Some(1024.0 / f64::from(rate.max(1))),
-        Codec::MpegAudio => {
-            let header = FrameHeader::parse(bytes)?;
-            Some(f64::from(header.samples) / f64::from(header.sample_rate.max(1)))
-        }
-        _ => None,
-    }
+/// Half a long block, from the identification header of Vorbis (Vorbis I, section 4.2.2), seconds.
+fn vorbis_longest(bytes: &[u8]) -> Option<f64> {
+    let header = bytes.strip_prefix(b"\x01vorbis")?;
+    let rate = u32::from_le_bytes(header.get(5..9)?.try_into().ok()?);
+    let long = 1_u32 << (header.get(21)? >> 4);
+    Some(f64::from(long / 2) / f64::from(rate.max(1)))
 }
