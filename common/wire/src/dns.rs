@@ -98,7 +98,8 @@ pub fn reverse_name(ip: IpAddr) -> Name {
             format!("{d}.{c}.{b}.{a}.in-addr.arpa")
         }
         IpAddr::V6(ip) => {
-            let digits = ip.octets().into_iter().rev().map(|byte| format!("{:x}.{:x}.", byte & 15, byte >> 4));
+            let digits =
+                ip.octets().into_iter().rev().map(|byte| format!("{:x}.{:x}.", byte & 15, byte >> 4));
             digits.collect::<Vec<_>>().concat() + "ip6.arpa"
         }
     })
