@@ -26,8 +26,10 @@ pub const CHANNELS_FILE: &str = "/etc/weir/channels";
 const FILE_MAX: usize = 1 << 20;
 
 /// The schemes that checks here speak.
-const SCHEMES: &[&str] =
-    &["rtsp", "rtsps", "http", "https", "mms", "mmst", "mmsh", "srt", "rtmp", "rtmps", "pnm", "pna", "rtp", "udp"];
+const SCHEMES: &[&str] = &[
+    "rtsp", "rtsps", "http", "https", "mms", "mmst", "mmsh", "srt", "rtmp", "rtmps", "pnm", "pna", "rtp",
+    "udp",
+];
 
 /// One channel of the platform.
 #[derive(Debug)]

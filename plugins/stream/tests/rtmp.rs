@@ -22,7 +22,7 @@ fn meanwhile(lab: &Lab, url: &str, breaks: impl FnOnce() -> Result<()>) -> Resul
         let check = scope.spawn(|| rtmp(lab, &["--watch", "6", "-t", "20", url]));
         std::thread::sleep(Duration::from_millis(2500));
         breaks()?;
-        check.join().expect("no panic")
+        check.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 
@@ -221,8 +221,11 @@ fn the_scheme_chooses_this_check_and_its_graphs() -> Result<()> {
     Ok(())
 }
 
+/// What a server says, piece by piece.
+type Answers = &'static [&'static [u8]];
+
 /// A server that shakes hands, reads what it is asked, and says `answers`, the last of them for ever when `again` is set.
-fn server(lab: &Lab, answers: &'static [&'static [u8]], again: bool) -> Result<Served> {
+fn server(lab: &Lab, answers: Answers, again: bool) -> Result<Served> {
     lab.serve(move |client| {
         // An error here means that the client has gone, which is its right.
         let _ = behave(client, answers, again);
@@ -239,9 +242,12 @@ fn behave(client: &mut TcpStream, answers: &[&[u8]], again: bool) -> std::io::Re
     for answer in answers {
         client.write_all(answer)?;
     }
-    while again {
+    if again {
         let last = answers.last().copied().unwrap_or_default();
-        client.write_all(&last.repeat(1 + 16_384 / last.len().max(1)))?;
+        let many = last.repeat(1 + 16_384 / last.len().max(1));
+        loop {
+            client.write_all(&many)?;
+        }
     }
     std::io::copy(client, &mut std::io::sink()).map(drop)
 }
@@ -252,7 +258,9 @@ const AGREED: &[u8] = b"\x03\0\0\0\0\0\x15\x14\0\0\0\0\x02\0\x07_result\0\x3f\xf
 
 /// `_error` with a redirect, as Flash Media Server words it, to the URL behind it.
 fn redirect(to: &str) -> Vec<u8> {
-    let text = |text: &str| [&u16::try_from(text.len()).unwrap().to_be_bytes()[..], text.as_bytes()].concat();
+    let text = |text: &str| {
+        [&u16::try_from(text.len()).unwrap_or(u16::MAX).to_be_bytes()[..], text.as_bytes()].concat()
+    };
     let member = |name: &str, value: &[u8]| [&text(name)[..], value].concat();
     let string = |value: &str| [&[2][..], &text(value)].concat();
     let object = |members: &[Vec<u8>]| [&[3][..], &members.concat(), &[0, 0, 9]].concat();
@@ -264,7 +272,7 @@ fn redirect(to: &str) -> Vec<u8> {
     ]);
     let body = [&string("_error")[..], b"\0\x3f\xf0\0\0\0\0\0\0\x05", &info].concat();
     let size = b"\x02\0\0\0\0\0\x04\x01\0\0\0\0\0\0\x10\0";
-    let length = u16::try_from(body.len()).unwrap().to_be_bytes();
+    let length = u16::try_from(body.len()).unwrap_or(u16::MAX).to_be_bytes();
     [&size[..], &[3, 0, 0, 0, 0, length[0], length[1], 20, 0, 0, 0, 0], &body].concat()
 }
 
@@ -272,7 +280,7 @@ fn redirect(to: &str) -> Vec<u8> {
 fn a_redirect_is_followed() -> Result<()> {
     let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
     let there = lab.rtmp_listen(Clip::Video)?;
-    let answer = |to: &str| -> &'static [&'static [u8]] { Box::leak(Box::new([&*redirect(to).leak()])) };
+    let answer = |to: &str| -> Answers { Box::leak(Box::new([&*redirect(to).leak()])) };
     let here = server(&lab, answer(there.url()), false)?;
     let seen = rtmp(&lab, &["-v", "--watch", "3", &here.url("rtmp", "/live/news")])?;
     ok(&seen, &["H264 320x180", &format!("redirected to: {}", there.url())]);
@@ -288,7 +296,7 @@ fn a_redirect_is_followed() -> Result<()> {
 #[test]
 fn hostile_servers_are_named_in_time_and_in_little_memory() -> Result<()> {
     let Some(lab) = Lab::for_test(&[]) else { return Ok(()) };
-    let bytes: [(&'static [&'static [u8]], bool, &[&str]); 12] = [
+    let bytes: [(Answers, bool, &[&str]); 12] = [
         // Chunk sizes of 0 and 2^31; a chunk that continues nothing.
         (&[b"\x02\0\0\0\0\0\x04\x01\0\0\0\0\0\0\0\0"], false, &["E-PROTOCOL", "a chunk size of 0"]),
         (&[b"\x02\0\0\0\0\0\x04\x01\0\0\0\0\x80\0\0\0"], false, &["E-PROTOCOL", "a chunk size of 2147483648"]),

@@ -119,8 +119,7 @@ impl Client<'_> {
             for (socket, udp) in udp.iter_mut().enumerate() {
                 let (tracks, shared, tap) = (&mut self.tracks, &mut self.shared, self.tap);
                 udp.drain(&self.probe.deadline, |bytes, at| {
-                    let track =
-                        shared.as_mut().map_or(Some(socket), |shared| shared.track_of(socket, bytes));
+                    let track = shared.as_mut().map_or(Some(socket), |shared| shared.track_of(socket, bytes));
                     if let Some((number, track)) = track.and_then(|n| Some((n, tracks.get_mut(n)?))) {
                         track.take(number, bytes, at, tap);
                     }
