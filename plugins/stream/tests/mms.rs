@@ -327,7 +327,9 @@ fn a_login_over_http_is_accepted() -> Result<()> {
     ok(&seen[0], &["WMV2 320x180", "speed", "Authorization: ***"]);
     critical(&seen[1], &["E-AUTH", "the credentials are refused"]);
     critical(&seen[2], &["E-AUTH"]);
-    seen.iter().for_each(|seen| hides(seen, "s3cret"));
+    for seen in &seen {
+        hides(seen, "s3cret");
+    }
     Ok(())
 }
 
