@@ -1,4 +1,4 @@
-//! The test server for PNA was written from what players say. Here a player that nobody of us wrote judges it: what it plays, a test
+//! The test server for PNA was written from what players say. Here players that nobody of us wrote judge it: what they play, a test
 //! of `check_pnm` may rely on.
 
 mod support;
@@ -49,5 +49,27 @@ fn mplayer_understands_every_refusal() -> Result<()> {
         assert!(!said.contains("ID_AUDIO_FORMAT"), "{seen:#?}");
         Ok(())
     })?;
+    Ok(())
+}
+
+/// A second player, of another ancestry: it decodes what it gets into a file.
+#[test]
+fn xine_plays_from_the_test_server() -> Result<()> {
+    let Some(lab) = Lab::for_test(&["xine", "ffmpeg"]) else { return Ok(()) };
+    let server = lab.pna().start()?;
+    // It wants a terminal, and goes on for ever.
+    let player = format!(
+        "aaxine -driver stdout -kbddriver stdin -A file {} >player.log 2>&1",
+        server.url("/news/live.rm")
+    );
+    let mut xine = lab.command("timeout");
+    xine.env("TERM", "xterm").env("HOME", lab.dir()).current_dir(lab.dir());
+    xine.args(["10", "script", "--quiet", "--command", &player, "/dev/null"]);
+    let seen = lab.run(xine)?;
+    let sound = std::fs::read(lab.dir().join("xine-out.wav")).unwrap_or_default();
+    // A second of 16 bits at 8000 Hz, and sound in it.
+    let loud = sound.iter().skip(44).filter(|byte| **byte != 0).count();
+    assert!(loud > 16_000, "{loud} of {} bytes are sound: {seen:#?}", sound.len());
+    assert_eq!(server.paths().first().map(String::as_str), Some("news/live.rm"));
     Ok(())
 }

@@ -43,6 +43,7 @@ pub const NEEDS: &[(&str, &[&str])] = &[
     ("vlc", &["vlc-bin", "vlc-plugin-base", "vlc-plugin-access-extra"]),
     ("mplayer", &["mplayer"]),
     ("dvbinfo", &["dvbpsi-utils"]),
+    ("xine", &["xine-console", "libxine2-bin", "libxine2-misc-plugins", "libxine2-ffmpeg", "bsdutils"]),
     ("libmms", &["libmms-dev", "gcc", "libc6-dev"]),
     ("perl-rtsp", &["rtsp-server-perl"]),
     ("icecast2", &["icecast2"]),
