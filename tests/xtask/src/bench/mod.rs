@@ -29,7 +29,7 @@ struct Cost {
 struct Programs {
     /// Our own, built with the profile `dist`.
     built: PathBuf,
-    /// Rivals installed by cargo.
+    /// Where cargo installs rivals.
     tools: PathBuf,
 }
 
@@ -43,7 +43,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     println!("\nBuilding with the profile dist.");
     let ours = groups.iter().flat_map(|group| group.binaries.iter().copied());
     let binaries: Vec<&str> = ours.chain(["weir-launch", "weir-noop"]).collect();
-    let programs = Programs { built: dist::build(&["weir-bench"], &binaries)?, tools: tools() };
+    let programs =
+        Programs { built: dist::build(&["weir-bench"], &binaries)?, tools: sh::root().join("target/tools") };
     println!("\nMedians of {runs} runs; CPU is user + system.\n");
     println!("| what | program | CPU ms | wall ms | max RSS MiB | exit | CPU, ours to theirs | goal |");
     println!("|---|---|--:|--:|--:|--:|--:|---|");
@@ -90,27 +91,16 @@ fn wanted(names: &[&str]) -> Result<Vec<&'static Group>> {
     Ok(all().filter(|group| names.is_empty() || names.contains(&group.name)).collect())
 }
 
-/// Installs the rivals that are crates; what cannot be installed is missing from the table, with the reason.
-fn tools() -> PathBuf {
-    let folder = sh::root().join("target/tools");
-    for rival in rows::RIVAL_CRATES {
-        if !folder.join("bin").join(rival).exists() {
-            println!("\nInstalling {rival} to target/tools, to compare with.");
-            let done = sh::run(sh::cargo().args(["install", rival, "--root"]).arg(&folder));
-            if let Err(problem) = done {
-                println!("{problem:#}");
-            }
-        }
-    }
-    folder.join("bin")
-}
-
 impl Programs {
-    /// The path of one of ours, else of a crate's, else of Nagios' plugins, else of the system.
+    /// The path of one of ours, else of a crate's, which is installed when it is not there, else of Nagios' plugins, else of the system.
     fn find(&self, name: &str) -> Result<PathBuf> {
+        if rows::RIVAL_CRATES.contains(&name) && !self.tools.join("bin").join(name).exists() {
+            println!("\nInstalling {name} to target/tools, to compare with.");
+            sh::run(sh::cargo().args(["install", name, "--root"]).arg(&self.tools))?;
+        }
         let folders = [
             self.built.as_path(),
-            self.tools.as_path(),
+            &self.tools.join("bin"),
             Path::new("/usr/lib/nagios/plugins"),
             Path::new("/usr/bin"),
             Path::new("/usr/sbin"),
