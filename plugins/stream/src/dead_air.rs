@@ -216,6 +216,20 @@ impl DeadAirArgs {
         }
     }
 
+    /// [`judge`](Self::judge) of a payload that nobody here can look into: whoever asks is told why.
+    pub fn unheard(
+        &self,
+        outcome: &mut Outcome,
+        why: &str,
+        limits: &StreamLimits,
+        fields: &[&'static Field],
+    ) {
+        if let Some(mut ear) = self.ear() {
+            ear.watcher().cannot(why);
+            self.judge(outcome, Some(&ear.report()), limits, fields);
+        }
+    }
+
     fn find(&self, outcome: &mut Outcome, report: &Report) {
         let seconds = |seconds: f64| Unit::Seconds.human(seconds.into());
         if let Some(silence) = self.silence {

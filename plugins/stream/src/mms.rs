@@ -13,12 +13,15 @@ use weir_wire::asf::{Kind, Stream};
 use weir_wire::auth::Credentials;
 
 use crate::common::{self, ExpectArgs, SourceArgs, StreamCheck, StreamLimits};
+use crate::dead_air::DeadAirArgs;
 use crate::fields::{BITRATE, FIRST_MEDIA, GAP, LOSS, SPEED, TRACKS};
 use crate::only_host::OnlyHostArgs;
 use crate::target::Target;
 
 /// The word before the state.
 const SERVICE: &str = "MMS";
+/// Why dead air cannot be told.
+const UNHEARD: &str = "the codecs of Windows Media are not decoded";
 /// What is measured.
 pub const FIELDS: &[&Field] = &[&FIRST_MEDIA, &BITRATE, &SPEED, &LOSS, &GAP, &TRACKS];
 /// The schemes, which are either transport or one of them, and the port that is tried first.
@@ -64,6 +67,8 @@ pub struct MmsArgs {
 
     #[command(flatten)]
     limits: StreamLimits,
+    #[command(flatten)]
+    air: DeadAirArgs,
 }
 
 fn watch_time(text: &str) -> Result<Duration, String> {
@@ -111,7 +116,8 @@ impl Check for Mms {
     }
 
     fn thresholds(args: &MmsArgs) -> Vec<(&'static Field, Thresholds)> {
-        FIELDS.iter().map(|field| (*field, args.thresholds(field))).collect()
+        let always = FIELDS.iter().map(|field| (*field, args.thresholds(field)));
+        always.chain(args.air.thresholds(&args.limits, FIELDS)).collect()
     }
 
     fn run(args: &MmsArgs, common: &Common) -> Outcome {
@@ -134,6 +140,7 @@ impl StreamCheck for Mms {
                 let mut outcome = judge(args, target.url.as_str(), &seen, problem);
                 let redirects = seen.redirects.iter().map(|url| ("stream", url));
                 args.only_host.judge(&mut outcome, target, address.ip(), redirects);
+                args.air.unheard(&mut outcome, UNHEARD, &args.limits, FIELDS);
                 outcome
             };
         args.source.every_address(SERVICE, common, PORTS, look).await

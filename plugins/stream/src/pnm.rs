@@ -11,11 +11,14 @@ use weir_wire::auth::Credentials;
 use weir_wire::realmedia::{Codec, Stream};
 
 use crate::common::{self, ExpectArgs, SourceArgs, StreamCheck, StreamLimits};
+use crate::dead_air::DeadAirArgs;
 use crate::fields::{BITRATE, FIRST_MEDIA, GAP, SPEED};
 use crate::target::Target;
 
 /// The word before the state.
 const SERVICE: &str = "PNM";
+/// Why dead air cannot be told.
+const UNHEARD: &str = "the codecs of RealNetworks are not decoded";
 /// What is measured.
 pub const FIELDS: &[&Field] = &[&FIRST_MEDIA, &BITRATE, &SPEED, &GAP];
 /// The schemes that players know, and their port.
@@ -56,6 +59,8 @@ pub struct PnmArgs {
 
     #[command(flatten)]
     limits: StreamLimits,
+    #[command(flatten)]
+    air: DeadAirArgs,
 }
 
 fn watch_time(text: &str) -> Result<Duration, String> {
@@ -100,7 +105,8 @@ impl Check for Pnm {
     }
 
     fn thresholds(args: &PnmArgs) -> Vec<(&'static Field, Thresholds)> {
-        FIELDS.iter().map(|field| (*field, args.thresholds(field))).collect()
+        let always = FIELDS.iter().map(|field| (*field, args.thresholds(field)));
+        always.chain(args.air.thresholds(&args.limits, FIELDS)).collect()
     }
 
     fn run(args: &PnmArgs, common: &Common) -> Outcome {
@@ -124,7 +130,9 @@ impl StreamCheck for Pnm {
             let mut seen = Seen::default();
             let options = Watch { time, patience: args.wait };
             let problem = watch(probe, &target.url, address, options, &mut seen).await.err();
-            judge(args, url, &seen, problem)
+            let mut outcome = judge(args, url, &seen, problem);
+            args.air.unheard(&mut outcome, UNHEARD, &args.limits, FIELDS);
+            outcome
         };
         args.source.every_address(SERVICE, common, PORTS, look).await
     }

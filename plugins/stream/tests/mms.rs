@@ -180,12 +180,13 @@ fn limits_and_expectations_are_judged() -> Result<()> {
     let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
     let server = lab.mmst().start()?;
     let url = server.url("/live");
-    let options: [&[&str]; 5] = [
+    let options: [&[&str]; 6] = [
         &["--expect-tracks", "3"],
         &["--expect-tracks", "video,data"],
         &["--expect-codec", "WMV3"],
         &["--min-bitrate", "5000000"],
         &["-w", "0.0001"],
+        &["--silence", "-50:2s"],
     ];
     let seen = together(options, |own| mms(&lab, &[WATCH, &[url.as_str()], own].concat()))?;
     critical(&seen[0], &["E-MMS-TRACKS", "expected 3"]);
@@ -193,6 +194,7 @@ fn limits_and_expectations_are_judged() -> Result<()> {
     critical(&seen[2], &["E-CODEC", "expected WMV3, the stream has WMV2 320x180 + WMA2"]);
     critical(&seen[3], &["E-BITRATE", "expected at least 5.0 Mbit/s"]);
     warning(&seen[4], &["E-START-SLOW"]);
+    unknown(&seen[5], &["E-AIR-UNDECIDED", "the codecs of Windows Media are not decoded", "silence=U"]);
     unknown(&mms(&lab, &["http://media.example.net/"])?, &["E-USAGE", "mms://host/path"]);
     unknown(&mms(&lab, &[&url, "--watch", "1"])?, &["E-USAGE", "2.5 seconds"]);
     unknown(&mms(&lab, &[&url, "-t", "2"])?, &["E-NO-DATA", "the deadline left only", "raise -t"]);
