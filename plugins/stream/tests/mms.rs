@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use support::{at_deadline, at_once, bounded, critical, hides, metric, ok, together, unknown, warning};
-use weir_lab::{Hostile, Lab, MmstBuilder, Outcome, Result};
+use weir_lab::{Fault, Hostile, Lab, MediaServer, Mmst, Outcome, Result};
 
 /// The burst of the test server is over, and a second of real time shows.
 const WATCH: &[&str] = &["--watch", "3"];
@@ -114,8 +114,8 @@ fn the_tcp_handshake_in_all_its_forms() -> Result<()> {
             ],
         );
         assert!(metric(seen, "bitrate") > 100_000.0 && metric(seen, "loss") < 0.01, "{seen:#?}");
-        assert_eq!(server.paths(), ["a b?c=d"], "no slash, no percent-encoding");
-        assert!(server.pongs() >= 1, "the ping was not answered: {seen:#?}");
+        assert_eq!(server.asked(), ["a b?c=d"], "no slash, no percent-encoding");
+        assert!(server.alive() >= 1, "the ping was not answered: {seen:#?}");
     }
     assert!((80.0..120.0).contains(&metric(&seen[0], "speed")), "{:#?}", seen[0]);
     ok(&seen[3], &["kind: on demand", "duration: "]);
@@ -126,7 +126,7 @@ fn the_tcp_handshake_in_all_its_forms() -> Result<()> {
 #[test]
 fn what_a_tcp_server_refuses_is_said_in_words() -> Result<()> {
     let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
-    let cases: [(MmstBuilder, &[&str]); 6] = [
+    let cases: [(MediaServer<Mmst>, &[&str]); 6] = [
         (lab.mmst().refuse(0x8007_0002), &["E-MMS-REFUSED", "`live`", "file not found (0x80070002)"]),
         (lab.mmst().refuse(0xc00d_001a), &["E-MMS-REFUSED", "file not found (0xC00D001A)"]),
         (lab.mmst().refuse(0x8007_0005), &["E-AUTH", "access denied"]),
@@ -150,12 +150,16 @@ fn what_a_tcp_server_refuses_is_said_in_words() -> Result<()> {
 #[test]
 fn media_that_does_not_come_or_stops_is_critical() -> Result<()> {
     let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
-    let cases: [(MmstBuilder, &str, &[&str]); 5] = [
-        (lab.mmst().silent(), "1", &["E-MMS-SILENT", "no media came within 1.0"]),
-        (lab.mmst().stall_after_burst(), "4", &["E-STREAM-STALLED", "then nothing for"]),
-        (lab.mmst().end_after(Duration::from_secs(1)), "4", &["E-MMS-ENDED", "the server ended the stream"]),
-        (lab.mmst().picture_only(), "4", &["E-MMS-TRACK-SILENT", "audio: no media"]),
-        (lab.mmst().lose(3), "4", &["E-MMS-LOSS", "expected at most 25.0 %"]),
+    let cases: [(MediaServer<Mmst>, &str, &[&str]); 5] = [
+        (lab.mmst().with(Fault::Silent), "1", &["E-MMS-SILENT", "no media came within 1.0"]),
+        (lab.mmst().with(Fault::StallAfter(Duration::ZERO)), "4", &["E-STREAM-STALLED", "then nothing for"]),
+        (
+            lab.mmst().with(Fault::EndAfter(Duration::from_secs(1))),
+            "4",
+            &["E-MMS-ENDED", "the server ended the stream"],
+        ),
+        (lab.mmst().with(Fault::PictureOnly), "4", &["E-MMS-TRACK-SILENT", "audio: no media"]),
+        (lab.mmst().with(Fault::Lose(3)), "4", &["E-MMS-LOSS", "expected at most 25.0 %"]),
     ];
     together(cases, |(server, wait, words)| {
         let server = server.start()?;
@@ -168,7 +172,7 @@ fn media_that_does_not_come_or_stops_is_critical() -> Result<()> {
 #[test]
 fn a_source_at_half_speed_is_a_warning() -> Result<()> {
     let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
-    let server = lab.mmst().slow().start()?;
+    let server = lab.mmst().with(Fault::Slow).start()?;
     let seen = mms(&lab, &[&server.url("/live"), "--watch", "6", "-t", "20"])?;
     warning(&seen, &["E-MMS-SPEED", "expected at least 70.0 %"]);
     assert!((30.0..65.0).contains(&metric(&seen, "speed")), "{seen:#?}");
@@ -198,7 +202,7 @@ fn limits_and_expectations_are_judged() -> Result<()> {
     unknown(&mms(&lab, &["http://media.example.net/"])?, &["E-USAGE", "mms://host/path"]);
     unknown(&mms(&lab, &[&url, "--watch", "1"])?, &["E-USAGE", "2.5 seconds"]);
     unknown(&mms(&lab, &[&url, "-t", "2"])?, &["E-NO-DATA", "the deadline left only", "raise -t"]);
-    let silent = lab.mmst().silent().start()?;
+    let silent = lab.mmst().with(Fault::Silent).start()?;
     unknown(&mms(&lab, &[&silent.url("/live"), "-t", "1"])?, &["E-NO-DATA", "to wait for media"]);
     Ok(())
 }
@@ -206,12 +210,12 @@ fn limits_and_expectations_are_judged() -> Result<()> {
 #[test]
 fn hostile_servers_are_named_in_time_and_in_little_memory() -> Result<()> {
     let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
-    let tcp: [(MmstBuilder, &[&str]); 5] = [
-        (lab.mmst().endless_header(), &["E-LIMIT", "did not end within"]),
-        (lab.mmst().length(0), &["E-PROTOCOL", "a command packet of 0 bytes"]),
-        (lab.mmst().length(u32::MAX), &["E-PROTOCOL", "a command packet of 4294967295 bytes"]),
-        (lab.mmst().never_answer(), &["E-SERVER-TIMEOUT", "stage open"]),
-        (lab.mmst().drip(), &["E-SERVER-TIMEOUT", "stage open"]),
+    let tcp: [(MediaServer<Mmst>, &[&str]); 5] = [
+        (lab.mmst().with(Fault::EndlessHeader), &["E-LIMIT", "did not end within"]),
+        (lab.mmst().with(Fault::Length(0)), &["E-PROTOCOL", "a command packet of 0 bytes"]),
+        (lab.mmst().with(Fault::Length(u32::MAX)), &["E-PROTOCOL", "a command packet of 4294967295 bytes"]),
+        (lab.mmst().with(Fault::NeverAnswer), &["E-SERVER-TIMEOUT", "stage open"]),
+        (lab.mmst().with(Fault::Drip), &["E-SERVER-TIMEOUT", "stage open"]),
     ];
     together(tcp, |(server, words)| {
         let server = server.start()?;

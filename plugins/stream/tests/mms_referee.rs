@@ -7,10 +7,10 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 
 use support::together;
-use weir_lab::{Lab, Mmst, Result};
+use weir_lab::{Lab, Media, Result};
 
 /// The ways in which the server can be right.
-fn servers(lab: &Lab) -> Result<Vec<(&'static str, Mmst)>> {
+fn servers(lab: &Lab) -> Result<Vec<(&'static str, Media)>> {
     Ok(vec![
         ("live", lab.mmst().start()?),
         ("on demand", lab.mmst().on_demand().start()?),
@@ -20,7 +20,7 @@ fn servers(lab: &Lab) -> Result<Vec<(&'static str, Mmst)>> {
 }
 
 /// Lets `judge` play each of them, all at once.
-fn each(lab: &Lab, judge: impl Fn(&str, &Mmst) -> Result<()> + Sync) -> Result<()> {
+fn each(lab: &Lab, judge: impl Fn(&str, &Media) -> Result<()> + Sync) -> Result<()> {
     together(&servers(lab)?, |(name, server)| judge(name, server)).map(drop)
 }
 
@@ -37,7 +37,7 @@ fn ffprobe_accepts_the_test_server() -> Result<()> {
         for word in ["codec_name=wmv2", "codec_name=wmav2", "width=320", "stream_index=0", "stream_index=1"] {
             assert!(seen.stdout.contains(word), "{name}: no {word} in {seen:#?}");
         }
-        assert_eq!(server.paths().last().map(String::as_str), Some("live.wmv"), "{name}");
+        assert_eq!(server.asked().last().map(String::as_str), Some("live.wmv"), "{name}");
         Ok(())
     })
 }

@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use support::{at_deadline, at_once, bounded, critical, metric, ok, together, unknown, warning};
-use weir_lab::{Hostile, Lab, Outcome, Pna, Result};
+use weir_lab::{Fault, Hostile, Lab, Media, Outcome, Result};
 
 fn pnm(lab: &Lab, arguments: &[&str]) -> Result<Outcome> {
     lab.check("check_pnm", arguments)
@@ -23,7 +23,7 @@ fn a_live_stream_flows_at_the_pace_of_its_clock() -> Result<()> {
     assert!((metric(&seen, "bitrate") - 8000.0).abs() < 1600.0, "{seen:#?}");
     assert!((metric(&seen, "speed") - 100.0).abs() < 20.0, "{seen:#?}");
     assert!(metric(&seen, "first_media") > 0.0 && metric(&seen, "gap") < 1000.0, "{seen:#?}");
-    assert_eq!(server.paths(), ["news/live.rm?a=b c"]);
+    assert_eq!(server.asked(), ["news/live.rm?a=b c"]);
     assert_eq!(server.alive(), 1, "one sign of life for 43 of about 60 packets");
     Ok(())
 }
@@ -62,7 +62,7 @@ fn a_file_is_no_live_channel() -> Result<()> {
 #[test]
 fn a_stream_that_is_not_there_is_refused_in_the_server_s_words() -> Result<()> {
     let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
-    let servers: [(Pna, &[&str]); 4] = [
+    let servers: [(Media, &[&str]); 4] = [
         (lab.pna().refuse("File not found").start()?, &["E-PNM-REFUSED", "`gone.rm`: File not found"]),
         (lab.pna().not_found_in_http().start()?, &["E-PNM-REFUSED", "it answers HTTP/1.0 404 Not Found"]),
         (lab.pna().fail().start()?, &["E-PNM-REFUSED", "without a word"]),
@@ -82,22 +82,25 @@ fn a_stream_that_is_not_there_is_refused_in_the_server_s_words() -> Result<()> {
 fn media_that_does_not_flow_is_told_from_media_that_stops() -> Result<()> {
     let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
     let second = Duration::from_secs(1);
-    let servers: [(Pna, &[&str]); 5] = [
-        (lab.pna().silent().start()?, &["E-PNM-SILENT", "no media came within 2.0", "RA144"]),
+    let servers: [(Media, &[&str]); 5] = [
+        (lab.pna().with(Fault::Silent).start()?, &["E-PNM-SILENT", "no media came within 2.0", "RA144"]),
         (
-            lab.pna().stall_after_burst().start()?,
+            lab.pna().with(Fault::StallAfter(Duration::ZERO)).start()?,
             &["E-STREAM-STALLED", "packets came in", "then nothing for"],
         ),
-        (lab.pna().end_after(second).start()?, &["E-PNM-ENDED", "the server ended the stream after"]),
+        (
+            lab.pna().with(Fault::EndAfter(second)).start()?,
+            &["E-PNM-ENDED", "the server ended the stream after"],
+        ),
         (lab.pna().throw_out_after(second).start()?, &["E-PNM-ENDED", "said `Server is full`"]),
-        (lab.pna().garbage().start()?, &["E-PNM-SILENT", "that are no media"]),
+        (lab.pna().with(Fault::Garbage).start()?, &["E-PNM-SILENT", "that are no media"]),
     ];
     together(&servers, |(server, words)| {
         let seen = pnm(&lab, &[&server.url("/live.rm"), "--wait", "2"])?;
         critical(&seen, words);
         Ok(())
     })?;
-    let slow = lab.pna().slow().start()?;
+    let slow = lab.pna().with(Fault::Slow).start()?;
     let seen = pnm(&lab, &[&slow.url("/live.rm")])?;
     warning(&seen, &["E-PNM-SPEED"]);
     assert!((metric(&seen, "speed") - 50.0).abs() < 12.0, "{seen:#?}");
@@ -107,7 +110,7 @@ fn media_that_does_not_flow_is_told_from_media_that_stops() -> Result<()> {
 #[test]
 fn too_little_time_is_not_the_stream_s_fault() -> Result<()> {
     let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
-    let (good, silent) = (lab.pna().start()?, lab.pna().silent().start()?);
+    let (good, silent) = (lab.pna().start()?, lab.pna().with(Fault::Silent).start()?);
     unknown(&pnm(&lab, &[&good.url("/live.rm"), "-t", "1.5"])?, &["E-NO-DATA", "raise -t"]);
     unknown(&pnm(&lab, &[&silent.url("/live.rm"), "-t", "1"])?, &["E-NO-DATA", "raise -t"]);
     unknown(&pnm(&lab, &["pnm://u:secret@127.0.0.1:1/x", "-t", "1"])?, &["E-USAGE", "user and a password"]);
@@ -157,22 +160,22 @@ fn hostile_servers_meet_the_deadline_in_bounded_memory() -> Result<()> {
         check(server.url("pnm", "/live.rm"), words)
     };
     together(others, other)?.iter().for_each(at_once);
-    let at_their_word: [(Pna, &[&str]); 3] = [
-        (lab.pna().endless_header().start()?, &["E-LIMIT", "262144 bytes"]),
-        (lab.pna().length(0).start()?, &["E-PROTOCOL", "a chunk of 0 bytes"]),
-        (lab.pna().length(u32::MAX).start()?, &["E-PROTOCOL", "a chunk of 4294967295 bytes"]),
+    let at_their_word: [(Media, &[&str]); 3] = [
+        (lab.pna().with(Fault::EndlessHeader).start()?, &["E-LIMIT", "262144 bytes"]),
+        (lab.pna().with(Fault::Length(0)).start()?, &["E-PROTOCOL", "a chunk of 0 bytes"]),
+        (lab.pna().with(Fault::Length(u32::MAX)).start()?, &["E-PROTOCOL", "a chunk of 4294967295 bytes"]),
     ];
     together(&at_their_word, |(server, words)| check(server.url("/live.rm"), words))?
         .iter()
         .for_each(at_once);
-    let at_the_end: [(Pna, &[&str]); 2] = [
-        (lab.pna().never_answer().start()?, &["E-SERVER-TIMEOUT", "stage describe"]),
-        (lab.pna().drip().start()?, &["E-SERVER-TIMEOUT", "stage describe"]),
+    let at_the_end: [(Media, &[&str]); 2] = [
+        (lab.pna().with(Fault::NeverAnswer).start()?, &["E-SERVER-TIMEOUT", "stage describe"]),
+        (lab.pna().with(Fault::Drip).start()?, &["E-SERVER-TIMEOUT", "stage describe"]),
     ];
     for seen in together(&at_the_end, |(server, words)| check(server.url("/live.rm"), words))? {
         at_deadline(&seen, 2);
     }
-    let endless = lab.pna().garbage().start()?;
+    let endless = lab.pna().with(Fault::Garbage).start()?;
     let seen = bounded(&lab, "check_pnm", &[&endless.url("/live.rm"), "-t", "4"])?;
     critical(&seen, &["E-PNM-SILENT", "that are no media"]);
     Ok(())

@@ -4,10 +4,10 @@
 mod support;
 
 use support::together;
-use weir_lab::{Lab, Pna, Result};
+use weir_lab::{Lab, Media, Result};
 
 /// Runs `MPlayer` on the stream for a second of media.
-fn mplayer(lab: &Lab, server: &Pna) -> Result<weir_lab::Outcome> {
+fn mplayer(lab: &Lab, server: &Media) -> Result<weir_lab::Outcome> {
     let mut mplayer = lab.command("mplayer");
     // Without -nocache it writes megabytes of progress.
     mplayer.args(["-nocache", "-nolirc", "-identify", "-vo", "null", "-ao", "null", "-endpos", "1"]);
@@ -29,7 +29,7 @@ fn mplayer_plays_from_the_test_server() -> Result<()> {
             assert!(seen.stdout.contains(word), "{name}: no {word} in {seen:#?}");
         }
         // It leaves the slash in front, which xine takes away.
-        assert_eq!(server.paths(), ["/news/live.rm"], "{name}");
+        assert_eq!(server.asked(), ["/news/live.rm"], "{name}");
         Ok(())
     })?;
     Ok(())
@@ -70,6 +70,6 @@ fn xine_plays_from_the_test_server() -> Result<()> {
     // A second of 16 bits at 8000 Hz, and sound in it.
     let loud = sound.iter().skip(44).filter(|byte| **byte != 0).count();
     assert!(loud > 16_000, "{loud} of {} bytes are sound: {seen:#?}", sound.len());
-    assert_eq!(server.paths().first().map(String::as_str), Some("news/live.rm"));
+    assert_eq!(server.asked().first().map(String::as_str), Some("news/live.rm"));
     Ok(())
 }

@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use support::{bounded, critical, metric, ok, rtsp, together};
-use weir_lab::{Lab, RealRtsp, Result};
+use weir_lab::{Fault, Lab, Media, Result};
 
 /// Both tracks, the best rules of each.
 const RULES: &str = "stream=0;rule=0,stream=0;rule=1,stream=1;rule=0,stream=1;rule=1";
@@ -20,13 +20,13 @@ fn rdt_flows_on_both_tracks() -> Result<()> {
         (lab.real_rtsp().one_channel().start()?, "kind: live"),
     ];
     together(&servers, |(server, kind)| {
-        let url = server.url("rtsp", "/live.rm");
+        let url = server.url("/live.rm");
         let expected = ["--expect-tracks", "video,audio", "--expect-codec", "rv20,ra144"];
         let seen = rtsp(&lab, &[["-v", &url].as_slice(), &expected].concat())?;
         ok(&seen, &["RV20 320x180 15 fps + RA144", "over RDT", "loss 0.0 %", "server: Helix Server", kind]);
         assert!(metric(&seen, "bitrate") > 100_000.0 && metric(&seen, "tracks") > 1.0, "{seen:#?}");
         assert!(metric(&seen, "jitter") < 100.0, "{seen:#?}");
-        assert_eq!(server.subscribed(), [RULES]);
+        assert_eq!(server.asked(), [RULES]);
         Ok(())
     })
     .map(drop)
@@ -36,7 +36,7 @@ fn rdt_flows_on_both_tracks() -> Result<()> {
 fn plain_rtp_is_taken_where_rdt_is_refused() -> Result<()> {
     let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
     let server = lab.real_rtsp().plain_rtp().start()?;
-    let url = server.url("rtsp", "/live.rm");
+    let url = server.url("/live.rm");
     ok(&rtsp(&lab, &[&url])?, &["RV20 320x180", "over TCP", "loss 0.0 %"]);
     critical(&rtsp(&lab, &[&url, "--transport", "udp"])?, &["E-RTSP-TRANSPORT", "461", "SETUP over UDP"]);
     Ok(())
@@ -46,16 +46,19 @@ fn plain_rtp_is_taken_where_rdt_is_refused() -> Result<()> {
 fn loss_silence_stalls_and_ends_are_told_apart() -> Result<()> {
     let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
     let second = Duration::from_secs(1);
-    let servers: [(RealRtsp, &[&str]); 6] = [
-        (lab.real_rtsp().lose(3).start()?, &["E-RTP-LOSS"]),
-        (lab.real_rtsp().silent().start()?, &["E-RTSP-SILENT", "no media within 2.0", "over RDT"]),
-        (lab.real_rtsp().stall_after(second).start()?, &["E-STREAM-STALLED", "then nothing for"]),
-        (lab.real_rtsp().end_after(second).start()?, &["E-RTSP-ENDED", "ended the stream after"]),
-        (lab.real_rtsp().picture_only().start()?, &["E-RTSP-TRACK-SILENT", "audio: no media of this track"]),
-        (lab.real_rtsp().garbage().start()?, &["E-RTSP-SILENT", "packets that are none of it"]),
+    let servers: [(Media, &[&str]); 6] = [
+        (lab.real_rtsp().with(Fault::Lose(3)).start()?, &["E-RTP-LOSS"]),
+        (lab.real_rtsp().with(Fault::Silent).start()?, &["E-RTSP-SILENT", "no media within 2.0", "over RDT"]),
+        (lab.real_rtsp().with(Fault::StallAfter(second)).start()?, &["E-STREAM-STALLED", "then nothing for"]),
+        (lab.real_rtsp().with(Fault::EndAfter(second)).start()?, &["E-RTSP-ENDED", "ended the stream after"]),
+        (
+            lab.real_rtsp().with(Fault::PictureOnly).start()?,
+            &["E-RTSP-TRACK-SILENT", "audio: no media of this track"],
+        ),
+        (lab.real_rtsp().with(Fault::Garbage).start()?, &["E-RTSP-SILENT", "packets that are none of it"]),
     ];
     let seen = together(&servers, |(server, words)| {
-        let url = server.url("rtsp", "/live.rm");
+        let url = server.url("/live.rm");
         let seen = bounded(&lab, "check_rtsp", &[&url, "--watch", "3", "--wait", "2"])?;
         critical(&seen, words);
         Ok(seen)

@@ -7,10 +7,10 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 
 use support::together;
-use weir_lab::{Lab, RealRtsp, Result};
+use weir_lab::{Lab, Media, Result};
 
 /// The ways in which the server can be right.
-fn servers(lab: &Lab) -> Result<Vec<(&'static str, RealRtsp)>> {
+fn servers(lab: &Lab) -> Result<Vec<(&'static str, Media)>> {
     Ok(vec![
         ("live", lab.real_rtsp().start()?),
         ("on demand", lab.real_rtsp().on_demand().start()?),
@@ -23,7 +23,7 @@ fn ffprobe_accepts_the_test_server() -> Result<()> {
     let Some(lab) = Lab::for_test(&["ffmpeg"]) else { return Ok(()) };
     together(servers(&lab)?, |(name, server)| {
         let mut ffprobe = lab.command("ffprobe");
-        let url = server.url("rtsp", "/live.rm");
+        let url = server.url("/live.rm");
         ffprobe.args(["-v", "error", "-rtsp_transport", "tcp", "-analyzeduration", "500000"]);
         ffprobe.args([
             "-show_entries",
@@ -39,7 +39,7 @@ fn ffprobe_accepts_the_test_server() -> Result<()> {
         let pictures = seen.stdout.lines().filter_map(|line| line.split(',').nth(1)?.parse::<u32>().ok());
         assert!(pictures.filter(|size| *size > 1500).count() >= 8, "{name}: {seen:#?}");
         let rules = "stream=0;rule=0,stream=0;rule=1,stream=1;rule=0,stream=1;rule=1";
-        assert!(server.subscribed().concat().starts_with(rules), "{name}: {:?}", server.subscribed());
+        assert!(server.asked().concat().starts_with(rules), "{name}: {:?}", server.asked());
         Ok(())
     })
     .map(drop)
@@ -57,15 +57,10 @@ fn vlc_accepts_the_test_server() -> Result<()> {
         let output = format!("#std{{access=file,mux=avi,dst={}}}", file.display());
         let mut vlc = lab.command_as("nobody", "cvlc");
         vlc.env("HOME", &home).args(["-I", "dummy", "--run-time", "3", "--sout", &output]);
-        vlc.arg(server.url("rtsp", "/live.rm")).arg("vlc://quit");
+        vlc.arg(server.url("/live.rm")).arg("vlc://quit");
         let seen = lab.run(vlc)?;
         let size = std::fs::metadata(&file).map_or(0, |file| file.len());
-        assert!(
-            size > 20_000,
-            "{name}: {size} bytes were written; {:?} {}",
-            server.subscribed(),
-            seen.stderr
-        );
+        assert!(size > 20_000, "{name}: {size} bytes were written; {:?} {}", server.asked(), seen.stderr);
         Ok(())
     })
     .map(drop)

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::media::once_per_machine;
 use crate::namespace::tool;
+use crate::rtsp::Requests;
 use crate::{Clip, Lab, Served};
 
 /// A request is read up to here.
@@ -102,16 +103,20 @@ fn behave(kind: &Hostile, answer: &[u8], client: &mut TcpStream) -> io::Result<(
             rustix::net::sockopt::set_socket_linger(client, Some(Duration::ZERO)).map_err(io::Error::from)
         }
         Hostile::Drip(interval) => {
-            for byte in b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello" {
-                client.write_all(&[*byte])?;
-                std::thread::sleep(*interval);
-            }
-            Ok(())
+            let page = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello";
+            drip(client, page, *interval)
         }
-        Hostile::EndlessHeader => flood(client, b"HTTP/1.1 200 OK\r\n", b"X-More: and more\r\n"),
-        Hostile::EndlessLine => flood(client, b"HTTP/1.1 200 OK\r\nX-Line: ", b"and more and more "),
+        Hostile::EndlessHeader => {
+            client.write_all(b"HTTP/1.1 200 OK\r\n")?;
+            flood(client, b"X-More: and more\r\n")
+        }
+        Hostile::EndlessLine => {
+            client.write_all(b"HTTP/1.1 200 OK\r\nX-Line: ")?;
+            flood(client, b"and more and more ")
+        }
         Hostile::EndlessBody => {
-            flood(client, b"HTTP/1.1 200 OK\r\nContent-Type: audio/mpeg\r\n\r\n", &[0x55; 4096])
+            client.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: audio/mpeg\r\n\r\n")?;
+            flood(client, &[0x55; 4096])
         }
         Hostile::ShortBody => client.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n#EXTM3U\n"),
         Hostile::RedirectLoop => redirect(client, "/again"),
@@ -159,15 +164,24 @@ fn request(client: &mut TcpStream) -> io::Result<String> {
 }
 
 /// Returns when the client closes.
-fn wait_for_end(client: &mut TcpStream) -> io::Result<()> {
+pub(crate) fn wait_for_end(client: &mut TcpStream) -> io::Result<()> {
     io::copy(client, &mut io::sink()).map(drop)
 }
 
-fn flood(client: &mut TcpStream, head: &[u8], more: &[u8]) -> io::Result<()> {
-    client.write_all(head)?;
+/// Sends `bytes` again and again, as fast as they are read.
+pub(crate) fn flood(client: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
     loop {
-        client.write_all(more)?;
+        client.write_all(bytes)?;
     }
+}
+
+/// One byte per interval.
+pub(crate) fn drip(client: &mut TcpStream, bytes: &[u8], interval: Duration) -> io::Result<()> {
+    for byte in bytes {
+        client.write_all(&[*byte])?;
+        std::thread::sleep(interval);
+    }
+    Ok(())
 }
 
 fn redirect(client: &mut TcpStream, location: &str) -> io::Result<()> {
@@ -193,46 +207,26 @@ fn gzip_bomb() -> Result<Vec<u8>> {
 fn rtsp(kind: &Hostile, client: &mut TcpStream) -> io::Result<()> {
     const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=silent\r\nt=0 0\r\na=control:*\r\n\
                        m=audio 0 RTP/AVP 8\r\na=control:track1\r\n";
-    let mut reader = BufReader::new(client.try_clone()?);
-    loop {
-        let (mut first, mut sequence, mut transport) = (String::new(), String::new(), String::new());
-        loop {
-            let mut line = String::new();
-            if reader.by_ref().take(REQUEST_LIMIT).read_line(&mut line)? == 0 {
-                return Ok(());
+    let mut requests = Requests::of(client)?;
+    while let Some(request) = requests.next()? {
+        let transport = request.field("Transport");
+        let (status, fields, body) = match (kind, request.method.as_str()) {
+            (Hostile::RtspRedirect(url), _) => ("302 Moved Temporarily", format!("Location: {url}\r\n"), ""),
+            (_, "OPTIONS") => (
+                "200 OK",
+                "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER\r\n".to_owned(),
+                "",
+            ),
+            (_, "DESCRIBE") => ("200 OK", "Content-Type: application/sdp\r\n".to_owned(), SDP),
+            (_, "SETUP") => {
+                let ports = if transport.contains("client_port") { ";server_port=29998-29999" } else { "" };
+                ("200 OK", format!("Session: 12345678\r\nTransport: {transport}{ports}\r\n"), "")
             }
-            let line = line.trim_end();
-            if line.is_empty() {
-                break;
-            }
-            match line.split_once(':') {
-                _ if first.is_empty() => line.clone_into(&mut first),
-                Some((name, value)) if name.eq_ignore_ascii_case("CSeq") => {
-                    value.trim().clone_into(&mut sequence);
-                }
-                Some((name, value)) if name.eq_ignore_ascii_case("Transport") => {
-                    value.trim().clone_into(&mut transport);
-                }
-                _ => {}
-            }
-        }
-        if let Hostile::RtspRedirect(url) = kind {
-            write!(client, "RTSP/1.0 302 Moved Temporarily\r\nCSeq: {sequence}\r\nLocation: {url}\r\n\r\n")?;
-            continue;
-        }
-        let more = match first.split(' ').next().unwrap_or_default() {
-            "OPTIONS" => "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER\r\n\r\n".to_owned(),
-            "DESCRIBE" => {
-                format!("Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{SDP}", SDP.len())
-            }
-            "SETUP" if transport.contains("client_port") => {
-                format!("Session: 12345678\r\nTransport: {transport};server_port=29998-29999\r\n\r\n")
-            }
-            "SETUP" => format!("Session: 12345678\r\nTransport: {transport}\r\n\r\n"),
-            _ => "Session: 12345678\r\n\r\n".to_owned(),
+            _ => ("200 OK", "Session: 12345678\r\n".to_owned(), ""),
         };
-        write!(client, "RTSP/1.0 200 OK\r\nCSeq: {sequence}\r\n{more}")?;
+        request.answer(client, status, &fields, body)?;
     }
+    Ok(())
 }
 
 /// SHOUTcast v1 as DNAS 1.9 speaks: no space after the colons, metadata after every `icy-metaint` bytes.

@@ -4,15 +4,13 @@
 //! stream family); only then may a test rely on it.
 
 use std::fs;
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::io::{self, Read};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::{Clip, Lab, Served};
+use crate::media_server::{Fault, MediaServer, Player, Protocol, both_ways};
+use crate::{Clip, Lab};
 
 /// Marks a command: 0xB00BFACE.
 const SESSION: [u8; 4] = [0xce, 0xfa, 0x0b, 0xb0];
@@ -25,192 +23,74 @@ const BURST: Duration = Duration::from_secs(2);
 /// `fileAttributes`: broadcast.
 const BROADCAST: u32 = 0x0200_0000;
 
-/// What the server does other than serve well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
-    None,
-    RefuseFunnel,
-    Refuse(u32),
-    Challenge,
-    NeverAnswer,
-    Silent,
-    StallAfterBurst,
-    EndAfter(Duration),
-    Lose(u32),
-    Slow,
-    EndlessHeader,
-    Length(u32),
-    Drip,
-    PictureOnly,
-}
-
-/// How the server shall be; [`start`](Self::start) runs it.
-#[derive(Clone)]
-pub struct MmstBuilder {
-    lab: Lab,
-    fault: Fault,
-    live: bool,
+/// What some servers do, and others not.
+#[derive(Default)]
+pub struct Mmst {
     split: bool,
     spec_count: bool,
+    refusal: Option<Refusal>,
 }
 
-/// A running server. Any path is the same stream.
-pub struct Mmst {
-    served: Served,
-    pongs: Arc<AtomicUsize>,
-    paths: Arc<Mutex<Vec<String>>>,
+enum Refusal {
+    Funnel,
+    File(u32),
+    User,
 }
 
 impl Lab {
     /// A Windows Media server over TCP with one live stream (needs "ffmpeg" for its clip).
-    pub fn mmst(&self) -> MmstBuilder {
-        MmstBuilder { lab: self.clone(), fault: Fault::None, live: true, split: false, spec_count: false }
+    pub fn mmst(&self) -> MediaServer<Mmst> {
+        self.media_server(Mmst::default())
     }
 }
 
-impl MmstBuilder {
-    /// Serves a file instead of a live stream.
-    #[must_use]
-    pub fn on_demand(mut self) -> Self {
-        self.live = false;
-        self
-    }
-
+impl MediaServer<Mmst> {
     /// Sends the header in several pieces, and two replies in one packet with a ping.
     #[must_use]
     pub fn split(mut self) -> Self {
-        self.split = true;
+        self.habits.split = true;
         self
     }
 
     /// Counts chunks as the specification has it, and not as clients do.
     #[must_use]
     pub fn spec_count(mut self) -> Self {
-        self.spec_count = true;
+        self.habits.spec_count = true;
         self
     }
 
     /// Refuses to send media on the connection of the commands.
     #[must_use]
-    pub fn refuse_funnel(self) -> Self {
-        self.with(Fault::RefuseFunnel)
+    pub fn refuse_funnel(mut self) -> Self {
+        self.habits.refusal = Some(Refusal::Funnel);
+        self
     }
 
     /// Answers the request for a file with this HRESULT.
     #[must_use]
-    pub fn refuse(self, status: u32) -> Self {
-        self.with(Fault::Refuse(status))
+    pub fn refuse(mut self, status: u32) -> Self {
+        self.habits.refusal = Some(Refusal::File(status));
+        self
     }
 
     /// Wants a user and a password.
     #[must_use]
-    pub fn challenge(self) -> Self {
-        self.with(Fault::Challenge)
-    }
-
-    /// Accepts and never says a word.
-    #[must_use]
-    pub fn never_answer(self) -> Self {
-        self.with(Fault::NeverAnswer)
-    }
-
-    /// Agrees to play and sends no media, only pings.
-    #[must_use]
-    pub fn silent(self) -> Self {
-        self.with(Fault::Silent)
-    }
-
-    /// Sends its buffer and nothing after it.
-    #[must_use]
-    pub fn stall_after_burst(self) -> Self {
-        self.with(Fault::StallAfterBurst)
-    }
-
-    /// Ends the stream so long after its beginning.
-    #[must_use]
-    pub fn end_after(self, time: Duration) -> Self {
-        self.with(Fault::EndAfter(time))
-    }
-
-    /// Leaves every `n`-th packet away.
-    #[must_use]
-    pub fn lose(self, n: u32) -> Self {
-        self.with(Fault::Lose(n))
-    }
-
-    /// After the burst its source runs at half speed.
-    #[must_use]
-    pub fn slow(self) -> Self {
-        self.with(Fault::Slow)
-    }
-
-    /// Header pieces without end.
-    #[must_use]
-    pub fn endless_header(self) -> Self {
-        self.with(Fault::EndlessHeader)
-    }
-
-    /// Its first reply says that it has this length.
-    #[must_use]
-    pub fn length(self, length: u32) -> Self {
-        self.with(Fault::Length(length))
-    }
-
-    /// A byte each half second.
-    #[must_use]
-    pub fn drip(self) -> Self {
-        self.with(Fault::Drip)
-    }
-
-    /// The track with sound stays silent.
-    #[must_use]
-    pub fn picture_only(self) -> Self {
-        self.with(Fault::PictureOnly)
-    }
-
-    fn with(mut self, fault: Fault) -> Self {
-        self.fault = fault;
+    pub fn challenge(mut self) -> Self {
+        self.habits.refusal = Some(Refusal::User);
         self
     }
-
-    /// Starts the server.
-    pub fn start(self) -> Result<Mmst> {
-        let file = Asf::read(self.live)?;
-        let (pongs, paths) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::default()));
-        let (counted, listed) = (Arc::clone(&pongs), Arc::clone(&paths));
-        let lab = self.lab.clone();
-        let served = lab.serve(move |client| {
-            let mut session =
-                Session { client, file: &file, server: &self, pongs: &counted, paths: &listed, sequence: 0 };
-            // An error here means that the client has gone, which is its right.
-            let _ = session.serve();
-        })?;
-        Ok(Mmst { served, pongs, paths })
-    }
 }
 
-impl Mmst {
-    /// `mmst://...` of a path.
-    pub fn url(&self, path: &str) -> String {
-        self.served.url("mmst", path)
+impl Protocol for Mmst {
+    const SCHEME: &'static str = "mmst";
+    type File = Asf;
+
+    fn file(&self, live: bool) -> Result<Asf> {
+        Asf::read(live)
     }
 
-    /// Answers to its pings.
-    pub fn pongs(&self) -> usize {
-        self.pongs.load(Ordering::Relaxed)
-    }
-
-    /// The paths that players have asked for, as they wrote them.
-    pub fn paths(&self) -> Vec<String> {
-        self.paths.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl std::ops::Deref for Mmst {
-    type Target = Served;
-
-    fn deref(&self) -> &Served {
-        &self.served
+    fn serve(&self, player: &mut Player<'_>, file: &Asf) -> io::Result<()> {
+        Session { player, file, habits: self, sequence: 0 }.serve()
     }
 }
 
@@ -264,21 +144,15 @@ pub(crate) fn is_picture_only(packet: &[u8]) -> bool {
     packet.get(3).is_some_and(|flags| flags & 1 == 0)
 }
 
-/// One player.
-struct Session<'a> {
-    client: &'a mut TcpStream,
+struct Session<'a, 'b> {
+    player: &'a mut Player<'b>,
     file: &'a Asf,
-    server: &'a MmstBuilder,
-    pongs: &'a AtomicUsize,
-    paths: &'a Mutex<Vec<String>>,
+    habits: &'a Mmst,
     sequence: u32,
 }
 
-impl Session<'_> {
+impl Session<'_, '_> {
     fn serve(&mut self) -> io::Result<()> {
-        if self.server.fault == Fault::NeverAnswer {
-            return io::copy(self.client, &mut io::sink()).map(drop);
-        }
         loop {
             let command = self.command()?;
             let field = |at: usize| {
@@ -287,23 +161,20 @@ impl Session<'_> {
             match field(4) & 0xffff {
                 0x01 => self.connected()?,
                 0x18 => self.send(&[(0x15, words(&[0, 0xf0f0_f0ef, 8, 1, 1, 0x10000, 0, 1, 0, 1460]))])?,
-                0x02 if self.server.fault == Fault::RefuseFunnel => {
+                0x02 if matches!(self.habits.refusal, Some(Refusal::Funnel)) => {
                     self.send(&[(0x03, words(&[0xc00d_0012, 0, 0]))])?;
                 }
                 0x02 => self.send(&[(0x02, [words(&[0, 0, 0]), text("Funnel Of The Gods")].concat())])?,
                 0x05 => {
                     let path = command.get(24..).unwrap_or_default().chunks_exact(2);
                     let units: Vec<u16> = path.map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
-                    let path = String::from_utf16_lossy(&units).trim_end_matches('\0').to_owned();
-                    self.paths.lock().unwrap_or_else(PoisonError::into_inner).push(path);
+                    self.player.notes.is_asked(String::from_utf16_lossy(&units).trim_end_matches('\0'));
                     self.opened(field(8))?;
                 }
                 0x15 => self.header(field(48))?,
                 0x33 => self.send(&[(0x21, words(&[0, 0]))])?,
                 0x07 => return self.play(field(36)),
-                0x1b => {
-                    self.pongs.fetch_add(1, Ordering::Relaxed);
-                }
+                0x1b => self.player.notes.is_alive(),
                 0x0d => return Ok(()),
                 _ => {}
             }
@@ -313,14 +184,14 @@ impl Session<'_> {
     /// The first message of the next packet.
     fn command(&mut self) -> io::Result<Vec<u8>> {
         let mut head = [0; 32];
-        self.client.read_exact(&mut head)?;
+        self.player.client.read_exact(&mut head)?;
         let length = u32::from_le_bytes([head[8], head[9], head[10], head[11]]);
         let length = usize::try_from(length).unwrap_or(usize::MAX).saturating_sub(16);
         if head[4..8] != SESSION || length > COMMAND_LIMIT {
             return Err(io::ErrorKind::InvalidData.into());
         }
         let mut command = vec![0; length];
-        self.client.read_exact(&mut command)?;
+        self.player.client.read_exact(&mut command)?;
         Ok(command)
     }
 
@@ -330,35 +201,28 @@ impl Session<'_> {
         body.extend(1_f64.to_le_bytes());
         body.extend(words(&[1, 1, 0x8000, 10_000_000, 13, 0, 0, 0]));
         body.extend(text(version));
-        match self.server.fault {
-            Fault::Length(length) => {
+        match self.player.fault {
+            Some(Fault::Length(length)) => {
                 let mut packet = self.packet(&[(0x01, body)]);
                 packet[8..12].copy_from_slice(&length.to_le_bytes());
-                self.client.write_all(&packet)
+                self.player.say(&packet)
             }
-            Fault::Drip => {
-                for byte in self.packet(&[(0x01, body)]) {
-                    self.client.write_all(&[byte])?;
-                    std::thread::sleep(Duration::from_millis(500));
-                }
-                Ok(())
-            }
-            _ if self.server.split => self.send(&[(0x01, body), (0x1b, words(&[0, 0]))]),
+            _ if self.habits.split => self.send(&[(0x01, body), (0x1b, words(&[0, 0]))]),
             _ => self.send(&[(0x01, body)]),
         }
     }
 
     fn opened(&mut self, incarnation: u32) -> io::Result<()> {
-        match self.server.fault {
-            Fault::Challenge => return self.send(&[(0x1a, words(&[0, incarnation, 0, 0]))]),
-            Fault::Refuse(status) => {
+        match self.habits.refusal {
+            Some(Refusal::User) => return self.send(&[(0x1a, words(&[0, incarnation, 0, 0]))]),
+            Some(Refusal::File(status)) => {
                 return self.send(&[(0x06, [words(&[status, incarnation]), vec![0; 96]].concat())]);
             }
             _ => {}
         }
         let file = self.file;
         let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let mut body = words(&[0, incarnation, 1, 0, 0, if self.server.live { BROADCAST } else { 0 }]);
+        let mut body = words(&[0, incarnation, 1, 0, 0, if self.player.live { BROADCAST } else { 0 }]);
         body.extend(file.duration.to_le_bytes());
         body.extend(words(&[30, 0, 0, 0, 0, size(file.packet_size), size(file.packets.len()), 0, 298_000]));
         body.extend(words(&[size(file.header.len())]));
@@ -370,12 +234,12 @@ impl Session<'_> {
         let incarnation = incarnation.to_le_bytes()[0];
         self.send(&[(0x11, words(&[0, u32::from(incarnation), 0, 0]))])?;
         let header = self.file.header.clone();
-        if self.server.fault == Fault::EndlessHeader {
+        if self.player.fault == Some(Fault::EndlessHeader) {
             loop {
                 self.data(0, incarnation, 0x04, &header)?;
             }
         }
-        if !self.server.split {
+        if !self.habits.split {
             return self.data(0, incarnation, 0x0c, &header);
         }
         let pieces: Vec<&[u8]> = header.chunks(header.len().div_ceil(3)).collect();
@@ -391,47 +255,28 @@ impl Session<'_> {
         let low = incarnation.to_le_bytes()[0];
         self.send(&[(0x05, words(&[0, incarnation, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]))])?;
         self.send(&[(0x1b, words(&[0, 0]))])?;
-        let (mut ear, pongs) = (self.client.try_clone()?, self.pongs);
-        std::thread::scope(|scope| {
-            // Only a pong matters from here on: a packet of 48 bytes.
-            scope.spawn(move || {
-                let mut packet = [0; 48];
-                while ear.read_exact(&mut packet).is_ok() {
-                    if packet[36] == 0x1b {
-                        pongs.fetch_add(1, Ordering::Relaxed);
-                    }
+        let (client, notes) = (self.player.client.try_clone()?, self.player.notes);
+        // Only a pong matters from here on: a packet of 48 bytes.
+        let hear = |mut ear: &std::net::TcpStream| {
+            let mut packet = [0; 48];
+            while ear.read_exact(&mut packet).is_ok() {
+                if packet[36] == 0x1b {
+                    notes.is_alive();
                 }
-            });
-            let played = self.packets(low);
-            let _ = self.client.shutdown(std::net::Shutdown::Both);
-            played
-        })
+            }
+        };
+        both_ways(&client, hear, || self.packets(low))
     }
 
     fn packets(&mut self, incarnation: u8) -> io::Result<()> {
-        let (file, fault, begin) = (self.file, self.server.fault, Instant::now());
-        if fault == Fault::Silent {
-            std::thread::sleep(Duration::from_secs(20));
-            return Ok(());
-        }
-        let sent = file.packets.iter().filter(|p| fault != Fault::PictureOnly || is_picture_only(p));
+        let (file, pace) = (self.file, self.player.pace());
+        let picture_only = self.player.fault == Some(Fault::PictureOnly);
+        let sent = file.packets.iter().filter(|packet| !picture_only || is_picture_only(packet));
         for (location, packet) in (0..).zip(sent) {
-            let mut due = send_time(packet).saturating_sub(BURST);
-            if fault == Fault::Slow {
-                due *= 2;
+            if !pace.until(send_time(packet).saturating_sub(BURST))? {
+                break;
             }
-            if let Fault::EndAfter(time) = fault
-                && due > time
-            {
-                return self.send(&[(0x1e, words(&[0, u32::from(incarnation)]))]);
-            }
-            if fault == Fault::StallAfterBurst && !due.is_zero() {
-                std::thread::sleep(Duration::from_secs(20));
-                return Ok(());
-            }
-            std::thread::sleep(due.saturating_sub(begin.elapsed()));
-            let lost = matches!(fault, Fault::Lose(n) if location % n == n - 1);
-            if !lost {
+            if !pace.loses(location) {
                 self.data(location, incarnation, 0, packet)?;
             }
         }
@@ -441,12 +286,12 @@ impl Session<'_> {
     fn data(&mut self, location: u32, incarnation: u8, flags: u8, payload: &[u8]) -> io::Result<()> {
         let size = u16::try_from(payload.len() + 8).map_err(|_| io::ErrorKind::InvalidData)?;
         let head = [&location.to_le_bytes()[..], &[incarnation, flags], &size.to_le_bytes()].concat();
-        self.client.write_all(&[&head, payload].concat())
+        self.player.say(&[&head, payload].concat())
     }
 
     fn send(&mut self, messages: &[(u32, Vec<u8>)]) -> io::Result<()> {
         let packet = self.packet(messages);
-        self.client.write_all(&packet)
+        self.player.say(&packet)
     }
 
     /// One packet of messages: number (its low half) and fields after it.
@@ -460,7 +305,7 @@ impl Session<'_> {
             body.resize(end, 0);
         }
         let length = u32::try_from(body.len()).unwrap_or(0);
-        let count = if self.server.spec_count { (length + 32) / 8 } else { (length + 16) / 8 };
+        let count = if self.habits.spec_count { (length + 32) / 8 } else { (length + 16) / 8 };
         let mut packet = vec![1, 0, 0, 0];
         packet.extend(SESSION);
         packet.extend(words(&[length + 16]));

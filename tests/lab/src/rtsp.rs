@@ -71,6 +71,12 @@ impl Requests {
     }
 }
 
+/// A frame on a channel of the RTSP connection (RFC 2326 section 10.12).
+pub(crate) fn interleave(client: &mut TcpStream, channel: u8, payload: &[u8]) -> io::Result<()> {
+    let size = u16::try_from(payload.len()).map_err(|_| io::ErrorKind::InvalidData)?.to_be_bytes();
+    client.write_all(&[&[b'$', channel, size[0], size[1]][..], payload].concat())
+}
+
 /// By coreutils: the lab has no crate for it, and is no place for a codec.
 pub(crate) fn base64(bytes: &[u8]) -> Result<String> {
     let mut encoder = Command::new("base64");

@@ -2,16 +2,16 @@
 //! `lab.real_rtsp().start()`. ffprobe and VLC referee it (`tests/rtsp_real_referee.rs` of the stream family).
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
-use std::net::TcpStream;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::io;
+use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::hostile::{flood, wait_for_end};
+use crate::media_server::{Fault, MediaServer, Player, Protocol};
 use crate::pna::RealFile;
-use crate::rtsp::{Request, Requests, base64};
-use crate::{Clip, Lab, Served};
+use crate::rtsp::{Request, Requests, base64, interleave};
+use crate::{Clip, Lab};
 
 /// A challenge, and the answer that ffmpeg and VLC give to it.
 const CHALLENGE: &str = "2a9a2f0f62fcd8b63ff99ca2a8b5eb65";
@@ -24,148 +24,57 @@ const SOUND_FRAME: u32 = 20;
 /// Kinds of tracks in the clip, in its order.
 const KINDS: [&str; 2] = ["video", "audio"];
 
-/// What the server does other than serve well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
-    None,
-    Silent,
-    StallAfter(Duration),
-    EndAfter(Duration),
-    Lose(u32),
-    PictureOnly,
-    Garbage,
-}
-
-/// How the server shall be; [`start`](Self::start) runs it.
-#[derive(Clone)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a habit that real servers have or have not")]
-pub struct RealRtspBuilder {
-    lab: Lab,
-    fault: Fault,
-    live: bool,
+/// What some servers do, and others not.
+#[derive(Default)]
+pub struct RealRtsp {
     plain: bool,
     long_challenge: bool,
     one_channel: bool,
 }
 
-/// A running server. Any path is the same stream.
-pub struct RealRtsp {
-    served: Served,
-    subscribed: Arc<Mutex<Vec<String>>>,
-}
-
 impl Lab {
     /// A Helix server over RTSP, one live stream of picture and sound (needs "ffmpeg" for its clip).
-    pub fn real_rtsp(&self) -> RealRtspBuilder {
-        let lab = self.clone();
-        let (plain, long_challenge, one_channel) = (false, false, false);
-        RealRtspBuilder { lab, fault: Fault::None, live: true, plain, long_challenge, one_channel }
+    pub fn real_rtsp(&self) -> MediaServer<RealRtsp> {
+        self.media_server(RealRtsp::default())
     }
 }
 
-impl RealRtspBuilder {
-    /// Serves a file instead of a live stream.
-    #[must_use]
-    pub fn on_demand(mut self) -> Self {
-        self.live = false;
-        self
-    }
-
+impl MediaServer<RealRtsp> {
     /// Gives media as plain RTP only, and refuses RDT.
     #[must_use]
     pub fn plain_rtp(mut self) -> Self {
-        self.plain = true;
+        self.habits.plain = true;
         self
     }
 
     /// Its challenge has 40 digits, of which 32 count.
     #[must_use]
     pub fn long_challenge(mut self) -> Self {
-        self.long_challenge = true;
+        self.habits.long_challenge = true;
         self
     }
 
     /// Sends both tracks on channel 0, whatever was asked for: the packets say which is which.
     #[must_use]
     pub fn one_channel(mut self) -> Self {
-        self.one_channel = true;
+        self.habits.one_channel = true;
         self
-    }
-
-    /// Says 200 to PLAY and sends no media.
-    #[must_use]
-    pub fn silent(self) -> Self {
-        self.with(Fault::Silent)
-    }
-
-    /// Sends nothing more after so long.
-    #[must_use]
-    pub fn stall_after(self, time: Duration) -> Self {
-        self.with(Fault::StallAfter(time))
-    }
-
-    /// Ends each track after so long, by RDT.
-    #[must_use]
-    pub fn end_after(self, time: Duration) -> Self {
-        self.with(Fault::EndAfter(time))
-    }
-
-    /// Leaves every `n`-th packet of the picture away.
-    #[must_use]
-    pub fn lose(self, n: u32) -> Self {
-        self.with(Fault::Lose(n))
-    }
-
-    /// The track with sound stays silent.
-    #[must_use]
-    pub fn picture_only(self) -> Self {
-        self.with(Fault::PictureOnly)
-    }
-
-    /// Sends frames that are no RDT, as fast as they are read.
-    #[must_use]
-    pub fn garbage(self) -> Self {
-        self.with(Fault::Garbage)
-    }
-
-    fn with(mut self, fault: Fault) -> Self {
-        self.fault = fault;
-        self
-    }
-
-    /// Starts the server.
-    pub fn start(self) -> Result<RealRtsp> {
-        let file = RealFile::read(Clip::RealVideo, self.live)?;
-        let description = description(&file, self.live)?;
-        let subscribed = Arc::new(Mutex::new(Vec::new()));
-        let (listed, lab) = (Arc::clone(&subscribed), self.lab.clone());
-        let served = lab.serve(move |client| {
-            let mut session = Session {
-                client,
-                server: &self,
-                file: &file,
-                description: &description,
-                channels: Vec::new(),
-            };
-            // An error here means that the client has gone, which is its right.
-            let _ = session.serve(&listed);
-        })?;
-        Ok(RealRtsp { served, subscribed })
     }
 }
 
-impl RealRtsp {
-    /// The rules that players have subscribed to.
-    pub fn subscribed(&self) -> Vec<String> {
-        self.subscribed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+impl Protocol for RealRtsp {
+    const SCHEME: &'static str = "rtsp";
+    /// The clip and its description.
+    type File = (RealFile, String);
+
+    fn file(&self, live: bool) -> Result<Self::File> {
+        let file = RealFile::read(Clip::RealVideo, live)?;
+        let description = description(&file, live)?;
+        Ok((file, description))
     }
-}
 
-impl std::ops::Deref for RealRtsp {
-    type Target = Served;
-
-    fn deref(&self) -> &Served {
-        &self.served
+    fn serve(&self, player: &mut Player<'_>, (file, description): &Self::File) -> io::Result<()> {
+        Session { player, habits: self, file, description, channels: Vec::new() }.serve()
     }
 }
 
@@ -197,23 +106,22 @@ fn description(file: &RealFile, live: bool) -> Result<String> {
     Ok(text.replace("a=length:npt=0-30", "a=length:npt=30").replace("a=length:npt=0-\r\n", ""))
 }
 
-/// One player.
-struct Session<'a> {
-    client: &'a mut TcpStream,
-    server: &'a RealRtspBuilder,
+struct Session<'a, 'b> {
+    player: &'a mut Player<'b>,
+    habits: &'a RealRtsp,
     file: &'a RealFile,
     description: &'a str,
     /// The channel of each track that was set up: track, channel.
     channels: Vec<(u16, u8)>,
 }
 
-impl Session<'_> {
-    fn serve(&mut self, subscribed: &Mutex<Vec<String>>) -> io::Result<()> {
-        let mut requests = Requests::of(self.client)?;
+impl Session<'_, '_> {
+    fn serve(&mut self) -> io::Result<()> {
+        let mut requests = Requests::of(self.player.client)?;
         while let Some(request) = requests.next()? {
             match request.method.as_str() {
                 "OPTIONS" => {
-                    let tail = if self.server.long_challenge { "01d0a8e3" } else { "" };
+                    let tail = if self.habits.long_challenge { "01d0a8e3" } else { "" };
                     let fields = format!(
                         "Server: Helix Server Version 11.1.3.1887 (linux) (RealServer compatible)\r\n\
                          Public: OPTIONS, DESCRIBE, PLAY, PAUSE, SETUP, GET_PARAMETER, SET_PARAMETER, TEARDOWN\r\n\
@@ -226,13 +134,11 @@ impl Session<'_> {
                         "Content-Type: application/sdp\r\nContent-Base: {}/\r\nETag: {ETAG}\r\n{SESSION}",
                         request.url
                     );
-                    request.answer(self.client, "200 OK", &fields, self.description)?;
+                    request.answer(self.player.client, "200 OK", &fields, self.description)?;
                 }
                 "SETUP" => self.set_up(&request)?,
                 "SET_PARAMETER" => {
-                    let mut list = subscribed.lock().unwrap_or_else(PoisonError::into_inner);
-                    list.push(request.field("Subscribe").to_owned());
-                    drop(list);
+                    self.player.notes.is_asked(request.field("Subscribe"));
                     self.answer(&request, "200 OK", SESSION)?;
                 }
                 "PLAY" => {
@@ -247,30 +153,30 @@ impl Session<'_> {
     }
 
     fn answer(&mut self, request: &Request, status: &str, fields: &str) -> io::Result<()> {
-        request.answer(self.client, status, fields, "")
+        request.answer(self.player.client, status, fields, "")
     }
 
     /// A track by the number at the end of its URL. The challenge must have been answered, for the description that was given.
     fn set_up(&mut self, request: &Request) -> io::Result<()> {
         let wanted = request.field("Transport").to_ascii_lowercase();
         let (rdt, rtp) = (wanted.contains("x-pn-tng/tcp"), wanted.contains("rtp/avp/tcp"));
-        let takes = if self.server.plain { rtp } else { rdt };
+        let takes = if self.habits.plain { rtp } else { rdt };
         if !takes {
             return self.answer(request, "461 Unsupported Transport", "");
         }
         let first = self.channels.is_empty();
-        if !self.server.plain && first && request.field("RealChallenge2") != RESPONSE {
+        if !self.habits.plain && first && request.field("RealChallenge2") != RESPONSE {
             return self.answer(request, "401 Unauthorized", "");
         }
-        if first && request.field("If-Match") != ETAG && !self.server.plain {
+        if first && request.field("If-Match") != ETAG && !self.habits.plain {
             return self.answer(request, "412 Precondition Failed", "");
         }
         let track = request.url.rsplit_once("streamid=").and_then(|(_, number)| number.parse().ok());
         let Some(track @ 0..=1) = track else { return self.answer(request, "404 Not Found", "") };
-        let channel = request.transport("interleaved").filter(|_| !self.server.one_channel);
+        let channel = request.transport("interleaved").filter(|_| !self.habits.one_channel);
         let channel = channel.and_then(|pair| pair.split('-').next()?.parse().ok()).unwrap_or(0);
         self.channels.push((track, channel));
-        let protocol = if self.server.plain { "RTP/AVP/TCP;unicast" } else { "x-pn-tng/tcp" };
+        let protocol = if self.habits.plain { "RTP/AVP/TCP;unicast" } else { "x-pn-tng/tcp" };
         let fields =
             format!("Transport: {protocol};interleaved={channel}-{}\r\n{SESSION}", channel.saturating_add(1));
         self.answer(request, "200 OK", &fields)
@@ -278,7 +184,10 @@ impl Session<'_> {
 
     /// The packets of the file, at the pace of their times.
     fn play(&mut self) -> io::Result<()> {
-        let (fault, begin) = (self.server.fault, Instant::now());
+        if self.player.fault == Some(Fault::Garbage) {
+            return flood(self.player.client, b"$\0\0\x04abcd$\x02\0\x01\xff");
+        }
+        let (pace, picture_only) = (self.player.pace(), self.player.fault == Some(Fault::PictureOnly));
         let mut sound = 0;
         let mut packets: Vec<(u32, u16, u8, &[u8])> = Vec::new();
         for (track, time, flags, media) in &self.file.packets {
@@ -287,50 +196,27 @@ impl Session<'_> {
             packets.push((time, *track, *flags, media));
         }
         packets.sort_by_key(|(time, ..)| *time);
-        if fault == Fault::Silent {
-            std::thread::sleep(Duration::from_secs(20));
-            return Ok(());
-        }
-        if fault == Fault::Garbage {
-            loop {
-                self.client.write_all(b"$\0\0\x04abcd$\x02\0\x01\xff")?;
-            }
-        }
         let mut sequences = [0_u16; 2];
         for (time, track, flags, media) in packets {
-            let due = Duration::from_millis(time.into());
-            match fault {
-                Fault::StallAfter(end) if due > end => {
-                    std::thread::sleep(Duration::from_secs(20));
-                    return Ok(());
+            if !pace.until(Duration::from_millis(time.into()))? {
+                for (track, channel) in &self.channels {
+                    let set = track.to_be_bytes()[1] << 1;
+                    let end = [set, 0xff, 0x06, 0, 0, 0, 0, 0, 0, 0];
+                    interleave(self.player.client, *channel, &end)?;
                 }
-                Fault::EndAfter(end) if due > end => {
-                    for (track, channel) in self.channels.clone() {
-                        let set = track.to_be_bytes()[1] << 1;
-                        self.frame(channel, &[set, 0xff, 0x06, 0, 0, 0, 0, 0, 0, 0])?;
-                    }
-                    std::thread::sleep(Duration::from_secs(20));
-                    return Ok(());
-                }
-                _ => {}
+                return wait_for_end(self.player.client);
             }
-            std::thread::sleep(due.saturating_sub(begin.elapsed()));
             let Some((_, channel)) = self.channels.iter().copied().find(|(own, _)| *own == track) else {
                 continue;
             };
             let sequence = sequences[usize::from(track)];
             sequences[usize::from(track)] = sequence.wrapping_add(1);
-            let lost = match fault {
-                Fault::Lose(n) => track == 0 && u32::from(sequence) % n == n - 1,
-                Fault::PictureOnly => track == 1,
-                _ => false,
-            };
-            if lost {
+            if track == 0 && pace.loses(sequence.into()) || track == 1 && picture_only {
                 continue;
             }
             let set = track.to_be_bytes()[1];
             let (number, time) = (sequence.to_be_bytes(), time.to_be_bytes());
-            let head = if self.server.plain {
+            let head = if self.habits.plain {
                 [&[0x80, 101], &number[..], &time, &[0, 0, 0, set + 1]].concat()
             } else {
                 let not_key = u8::from(flags & 2 == 0);
@@ -338,14 +224,9 @@ impl Session<'_> {
             };
             // A report stands before one packet in ten, in the same frame.
             let report: &[u8] = &[0x80 | set << 1, 0xff, 0x02, 0, 9, 0, 0, 0, 0];
-            let report = if sequence % 10 == 9 && !self.server.plain { report } else { &[] };
-            self.frame(channel, &[report, &head, media].concat())?;
+            let report = if sequence % 10 == 9 && !self.habits.plain { report } else { &[] };
+            interleave(self.player.client, channel, &[report, &head, media].concat())?;
         }
         Ok(())
-    }
-
-    fn frame(&mut self, channel: u8, payload: &[u8]) -> io::Result<()> {
-        let size = u16::try_from(payload.len()).map_err(|_| io::ErrorKind::InvalidData)?.to_be_bytes();
-        self.client.write_all(&[&[b'$', channel, size[0], size[1]][..], payload].concat())
     }
 }

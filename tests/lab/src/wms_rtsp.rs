@@ -1,14 +1,14 @@
 //! RTSP as Windows Media servers speak it, from MS-RTSP: the ASF header in the description, ASF packets in RTP (`x-asf-pf`), on the
 //! RTSP connection or by UDP, where retransmissions are set up first and all media goes to one port. ffprobe referees it (`tests/mms_referee.rs` of the stream family).
 
-use std::io::{self, Write as _};
+use std::io;
 use std::net::{TcpStream, UdpSocket};
 use std::time::Instant;
 
 use anyhow::Result;
 
 use crate::mmst::{Asf, is_picture_only, send_time};
-use crate::rtsp::{Request, Requests, base64};
+use crate::rtsp::{Request, Requests, base64, interleave};
 use crate::{Lab, Served};
 
 /// Payload header: length (not offset) of a whole packet, no optional fields.
@@ -121,8 +121,7 @@ impl Session<'_> {
                 let _ = self.socket.send_to(&rtp, (player, port));
                 continue;
             }
-            let size = u16::try_from(rtp.len()).map_err(|_| io::ErrorKind::InvalidData)?.to_be_bytes();
-            self.client.write_all(&[&[b'$', 2 * track, size[0], size[1]][..], &rtp].concat())?;
+            interleave(self.client, 2 * track, &rtp)?;
         }
         Ok(())
     }
