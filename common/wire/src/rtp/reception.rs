@@ -82,13 +82,13 @@ pub struct Statistics {
     pub restarts: u64,
     /// Interarrival jitter; unknown without a clock rate.
     pub jitter: Option<Duration>,
-    /// Payload bytes.
+    /// Payload bytes, each once.
     pub bytes: u64,
-    /// When the first packet came.
+    /// When the first packet with a payload came.
     pub first_arrival: Option<Duration>,
-    /// When the latest packet came.
+    /// When the latest packet came that brought something new.
     pub last_arrival: Option<Duration>,
-    /// Longest time between two packets, or since the latest one.
+    /// Longest time between two such packets, or since the latest one.
     pub longest_gap: Duration,
 }
 
@@ -132,10 +132,6 @@ impl Reception {
     fn accept(&mut self, arrival: &Arrival) {
         let run = self.run.get_or_insert_with(|| Run::starting_with(arrival));
         let counts = &mut self.counts;
-        counts.bytes += arrival.payload;
-        counts.first_arrival.get_or_insert(arrival.at);
-        counts.longest_gap = counts.longest_gap_at(arrival.at);
-        counts.last_arrival = Some(arrival.at);
         match run.insert(arrival.sequence) {
             Place::Next => {}
             Place::Late => counts.reordered += 1,
@@ -144,6 +140,14 @@ impl Reception {
                 return;
             }
         }
+        // What only keeps the path open (RFC 6263, section 4) is no media, and neither is what came before.
+        if arrival.payload == 0 {
+            return;
+        }
+        counts.bytes += arrival.payload;
+        counts.first_arrival.get_or_insert(arrival.at);
+        counts.longest_gap = counts.longest_gap_at(arrival.at);
+        counts.last_arrival = Some(arrival.at);
         if let Some(rate) = self.clock_rate {
             // RFC 3550 appendix A.8, with the arrival in clock units modulo 2^32 as timestamps are.
             let transit = clock_units(arrival.at, rate).wrapping_sub(arrival.timestamp);
@@ -165,7 +169,7 @@ impl Reception {
         self.finished = self.finished.plus(run.tally(self.announced.take()));
     }
 
-    /// When the first packet came.
+    /// When the first packet with a payload came.
     pub fn first_arrival(&self) -> Option<Duration> {
         self.counts.first_arrival
     }

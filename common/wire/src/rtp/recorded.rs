@@ -133,6 +133,27 @@ fn silence_after_the_last_packet_is_a_gap_too() {
     assert_eq!(reception.statistics(Duration::from_secs(9)).longest_gap, Duration::from_secs(6));
 }
 
+#[test]
+fn a_packet_without_payload_or_that_came_before_is_no_media() {
+    let mut reception = Reception::new(Some(RATE));
+    let second = Duration::from_secs(1);
+    let empty = |sequence| Packet { payload: &[], ..packet(1, sequence, 0) };
+    reception.record(&empty(1), second);
+    let s = reception.statistics(2 * second);
+    assert_eq!((s.received, s.bytes, s.first_arrival, s.longest_gap), (1, 0, None, Duration::ZERO));
+    reception.record(&packet(1, 2, 160), 3 * second);
+    // A relay that repeats its last packet, and one that only keeps the path open.
+    for again in [packet(1, 2, 160), packet(1, 2, 160), empty(3)] {
+        reception.record(&again, 4 * second);
+    }
+    let s = reception.statistics(5 * second);
+    assert_eq!((s.received, s.duplicates, s.missing, s.bytes), (5, 2, 0, 160));
+    assert_eq!(
+        (s.first_arrival, s.last_arrival, s.longest_gap),
+        (Some(3 * second), Some(3 * second), 2 * second)
+    );
+}
+
 /// Reads a recording: lines of `seconds channel length hex`; even channels are RTP (header only), odd ones RTCP.
 fn recording(text: &str) -> Vec<(Duration, u8, Vec<u8>)> {
     let line = |line: &str| {
