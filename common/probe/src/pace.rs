@@ -78,6 +78,16 @@ impl Pace {
         (self.last_time, self.live) = (None, None);
     }
 
+    /// For how long nothing had come at `until`.
+    pub fn silence(&self, until: Duration) -> Duration {
+        self.last_arrival.map_or(Duration::ZERO, |last| until.saturating_sub(last))
+    }
+
+    /// The longest pause up to `until`: that at the end is one too, unless the stream has `ended`.
+    pub fn longest_pause(&self, until: Duration, ended: bool) -> Duration {
+        self.longest_gap.max(if ended { Duration::ZERO } else { self.silence(until) })
+    }
+
     /// Percent of real time at which the stream's clock ran after the burst.
     pub fn speed(&self) -> Option<f64> {
         let (first, last) = self.live?;

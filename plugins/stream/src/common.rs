@@ -2,13 +2,16 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::Args;
-use weir_cli::{Check, Common, Credentials, Limits, NetArgs, UrlArg};
-use weir_contract::{Fault, Field, Outcome, Problem, Range, Thresholds, fault};
+use weir_cli::{Check, Common, Credentials, Limits, NetArgs, UrlArg, seconds};
+use weir_contract::{Fault, Field, Outcome, Problem, Range, Sample, Thresholds, fault};
 use weir_probe::{Probe, block_on};
 use weir_wire::auth;
 
+use crate::dead_air::{DeadAirArgs, is_asked_for};
+use crate::judge::{Rule, WATCH_MIN};
 use crate::target::Target;
 
 /// A check of one stream, which can be a channel.
@@ -118,6 +121,49 @@ impl StreamLimits {
     pub fn of(&self, field: &'static Field, fields: &[&'static Field], default: Thresholds) -> Thresholds {
         let least = self.min_bitrate.filter(|_| field.id == "bitrate").map(|bits| Range::below(bits.into()));
         self.limits.of(field, fields, Thresholds { critical: least.or(default.critical), ..default })
+    }
+
+    /// The thresholds of all `fields` that are measured, those of dead air where it is asked for.
+    pub fn all(
+        &self,
+        fields: &[&'static Field],
+        air: &DeadAirArgs,
+        rule: impl Fn(&Field) -> Rule,
+    ) -> Vec<(&'static Field, Thresholds)> {
+        let always = fields.iter().copied().filter(|field| !is_asked_for(field));
+        let always = always.map(|field| (field, self.of(field, fields, rule(field).limits)));
+        always.chain(air.thresholds(self, fields)).collect()
+    }
+
+    /// Judges the facts, one after the other. One that `follows` from what has been found is shown and is no second fault.
+    pub fn judge(
+        &self,
+        outcome: &mut Outcome,
+        samples: Vec<Sample>,
+        fields: &[&'static Field],
+        rule: impl Fn(&Field) -> Rule,
+        follows: impl Fn(&Outcome, &Field) -> bool,
+    ) {
+        for sample in samples {
+            let Rule { fault, limits } = rule(sample.field);
+            let limits = self.of(sample.field, fields, limits);
+            if follows(outcome, sample.field) {
+                outcome.samples.push(sample.against(limits));
+            } else {
+                outcome.judge(sample.against(limits), fault);
+            }
+        }
+    }
+}
+
+/// The time of `--watch`, where less would see only what the server has kept.
+///
+/// # Errors
+/// The right form.
+pub fn watch_time(text: &str) -> Result<Duration, String> {
+    match seconds(text)? {
+        time if time >= WATCH_MIN => Ok(time),
+        _ => Err("watching for less than 2.5 seconds sees only the server's buffer".to_owned()),
     }
 }
 

@@ -12,8 +12,9 @@ use weir_probe::http_stream::{Heard, Listen, Tap, listen};
 use weir_wire::auth::Credentials;
 
 use crate::common::{self, HTTP_PORTS, SourceArgs, StreamCheck, StreamLimits};
-use crate::dead_air::{DeadAirArgs, Ear, is_asked_for};
+use crate::dead_air::DeadAirArgs;
 use crate::fields::{BITRATE, BLACK, FIRST_MEDIA, FROZEN, GAP, LOUDNESS, SILENCE};
+use crate::judge::{self, Details, Rule};
 use crate::only_host::OnlyHostArgs;
 use crate::target::Target;
 
@@ -62,16 +63,6 @@ fn listen_time(text: &str) -> Result<Duration, String> {
     }
 }
 
-impl StreamArgs {
-    fn thresholds(&self, field: &'static Field) -> Thresholds {
-        let default = match field.id {
-            "gap" => Thresholds { warning: Some(Range::above(GAP_WARNING)), critical: None },
-            _ => Thresholds::default(),
-        };
-        self.limits.of(field, FIELDS, default)
-    }
-}
-
 /// `check_http_stream`
 #[derive(Debug)]
 pub struct HttpStream;
@@ -95,9 +86,7 @@ impl Check for HttpStream {
     }
 
     fn thresholds(args: &StreamArgs) -> Vec<(&'static Field, Thresholds)> {
-        let always = FIELDS.iter().filter(|field| !is_asked_for(field));
-        let always = always.map(|field| (*field, args.thresholds(field)));
-        always.chain(args.air.thresholds(&args.limits, FIELDS)).collect()
+        args.limits.all(FIELDS, &args.air, rule)
     }
 
     fn run(args: &StreamArgs, common: &Common) -> Outcome {
@@ -115,20 +104,16 @@ impl StreamCheck for HttpStream {
         let look =
             async |probe: &Probe, address: SocketAddr, target: &Target, credentials: Option<&Credentials>| {
                 let time = args.listen.max(args.air.time());
-                let mut ear = args.air.ear();
-                let tap = RefCell::new(|bytes: &[u8]| {
-                    if let Some(ear) = &mut ear {
-                        ear.feed(bytes);
-                    }
-                });
-                let tap: Option<&Tap<'_>> = if args.air.time().is_zero() { None } else { Some(&tap) };
+                let ear = args.air.ear().map(RefCell::new);
+                let tap = ear.as_ref().map(|ear| RefCell::new(|bytes: &[u8]| ear.borrow_mut().feed(bytes)));
+                let tap = tap.as_ref().map(|tap| tap as &Tap<'_>);
                 let options = Listen { time, credentials, user_agent: crate::USER_AGENT, tap };
                 let mut heard = Heard::default();
                 let problem = listen(probe, &target.url, Some(address), options, &mut heard).await.err();
                 let mut outcome = judge(args, target.url.as_str(), &heard, problem);
                 let redirects = heard.redirects.iter().map(|url| ("stream", url));
                 args.only_host.judge(&mut outcome, target, address.ip(), redirects);
-                let air = ear.map(Ear::report);
+                let air = ear.map(|ear| ear.into_inner().report());
                 args.air.judge(&mut outcome, air.as_ref(), &args.limits, FIELDS);
                 outcome
             };
@@ -140,56 +125,47 @@ impl StreamCheck for HttpStream {
 fn judge(args: &StreamArgs, url: &str, heard: &Heard, problem: Option<Problem>) -> Outcome {
     let mut outcome = Outcome::new(SERVICE, url);
     outcome.headline = headline(heard);
-    describe(&mut outcome, url, heard);
-    let failed = problem.is_some();
-    if let Some(problem) = problem {
-        outcome.findings.push(problem.into());
-    }
-    if !failed {
-        flow(&mut outcome, heard);
+    outcome.details = details(url, heard);
+    match problem {
+        Some(problem) => outcome.findings.push(problem.into()),
+        None => flow(&mut outcome, heard),
     }
     if let Some(container) = heard.container {
         content(&mut outcome, args, heard, container);
     }
-    for sample in samples(heard) {
-        let fault = match sample.field.id {
-            "first_media" => &fault::START_SLOW,
-            "bitrate" => &fault::BITRATE,
-            _ => &fault::STREAM_GAP,
-        };
-        let thresholds = args.thresholds(sample.field);
-        if outcome.state() == State::Critical {
-            // What is broken has been said; the pause of a stream that stands still is no second fault.
-            outcome.samples.push(sample.against(thresholds));
-        } else {
-            outcome.judge(sample.against(thresholds), fault);
-        }
-    }
+    // What is broken has been said; the pause of a stream that stands still is no second fault.
+    let follows = |outcome: &Outcome, _: &Field| outcome.state() == State::Critical;
+    args.limits.judge(&mut outcome, samples(heard), FIELDS, rule, follows);
     outcome
+}
+
+fn rule(field: &Field) -> Rule {
+    match field.id {
+        "first_media" => Rule::of(&fault::START_SLOW),
+        "bitrate" => Rule::of(&fault::BITRATE),
+        _ => Rule::of(&fault::STREAM_GAP).warn(Range::above(GAP_WARNING)),
+    }
 }
 
 /// Whether media flows, which is the question.
 fn flow(outcome: &mut Outcome, heard: &Heard) {
-    let seconds = |time: Duration| Unit::Seconds.human(time.into());
     let bytes = Unit::Bytes.human(Value::from(heard.bytes));
     let on_demand = heard.length.is_some();
     if heard.first_media.is_none() {
         outcome.find(&fault::STREAM_SILENT, "the server accepted the listener and sent no media");
     } else if heard.ended && !on_demand {
-        let text = format!("the server ended the stream after {} and {bytes}", seconds(heard.listened));
+        let text =
+            format!("the server ended the stream after {} and {bytes}", judge::seconds(heard.listened));
         outcome.find(&fault::STREAM_ENDED, text);
     } else if heard.live_bytes == 0 && !heard.ended && !heard.enough {
         let text = format!(
             "{bytes} came at once from the server's buffer, then nothing for {}",
-            seconds(heard.longest_gap)
+            judge::seconds(heard.longest_gap)
         );
         if heard.listened >= LISTEN_MIN {
             outcome.find(&fault::STREAM_STALLED, text);
         } else {
-            outcome.find(
-                &fault::NO_DATA,
-                format!("the deadline left only {} to listen: raise -t", seconds(heard.listened)),
-            );
+            outcome.find(&fault::NO_DATA, judge::too_short(heard.listened, "listen"));
         }
     } else if let (Some(bitrate), Some(advertised)) = (heard.bitrate(), heard.station.bit_rate_kbit) {
         let wanted = f64::from(advertised) * 1000.0;
@@ -227,28 +203,19 @@ pub fn samples(heard: &Heard) -> Vec<Sample> {
 }
 
 fn headline(heard: &Heard) -> String {
-    let mut parts = Vec::new();
-    if let Some(container) = heard.container {
-        parts.push(container.to_string());
-    }
-    if let Some(bitrate) = heard.bitrate() {
-        parts.push(Unit::BitsPerSecond.human(bitrate.into()));
-    }
-    if let Some(first) = heard.first_media {
-        parts.push(format!("first media after {}", Unit::Seconds.human(first.into())));
-    }
-    if let Some(title) = heard.title.as_deref().or(heard.station.name.as_deref()).filter(|t| !t.is_empty()) {
-        parts.push(format!("\"{title}\""));
-    }
-    parts.join(", ")
+    let title = heard.title.as_deref().or(heard.station.name.as_deref()).filter(|title| !title.is_empty());
+    let parts = [
+        heard.container.map(|container| container.to_string()),
+        heard.bitrate().map(|bitrate| Unit::BitsPerSecond.human(bitrate.into())),
+        heard.first_media.map(|first| format!("first media after {}", judge::seconds(first))),
+        title.map(|title| format!("\"{title}\"")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-fn describe(outcome: &mut Outcome, url: &str, heard: &Heard) {
-    let mut say = |name: &str, value: Option<String>| {
-        if let Some(value) = value {
-            outcome.details.push(format!("{name}: {value}"));
-        }
-    };
+fn details(url: &str, heard: &Heard) -> Vec<String> {
+    let mut details = Details::default();
+    let mut say = |name: &str, value: Option<String>| details.say(name, value);
     say("redirected to", (!heard.redirects.is_empty() && heard.url != url).then(|| heard.url.clone()));
     say("protocol", heard.icy.then(|| "ICY (SHOUTcast v1)".to_owned()));
     say("station", heard.station.name.clone());
@@ -260,6 +227,7 @@ fn describe(outcome: &mut Outcome, url: &str, heard: &Heard) {
         (heard.bytes > 0)
             .then(|| format!("{}, of which {} after the burst", bytes(heard.bytes), bytes(heard.live_bytes))),
     );
+    details.0
 }
 
 #[cfg(test)]

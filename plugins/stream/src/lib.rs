@@ -9,6 +9,7 @@ pub mod fields;
 pub mod graph;
 pub mod hls;
 pub mod http_stream;
+pub mod judge;
 pub mod mms;
 pub mod only_host;
 pub mod playlist;

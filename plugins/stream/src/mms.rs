@@ -6,15 +6,16 @@ use std::time::Duration;
 use clap::Args;
 use weir_cli::{Check, Common, seconds};
 use weir_contract::text::redact;
-use weir_contract::{Fault, Field, Finding, Outcome, Problem, Range, Sample, State, Thresholds, Unit, fault};
+use weir_contract::{Field, Finding, Outcome, Problem, Range, Sample, State, Thresholds, Unit, fault};
 use weir_probe::Probe;
 use weir_probe::mms::{MMSH_PORT, MMST_PORT, Seen, Watch, watch};
 use weir_wire::asf::{Kind, Stream};
 use weir_wire::auth::Credentials;
 
-use crate::common::{self, ExpectArgs, SourceArgs, StreamCheck, StreamLimits};
+use crate::common::{self, ExpectArgs, SourceArgs, StreamCheck, StreamLimits, watch_time};
 use crate::dead_air::DeadAirArgs;
 use crate::fields::{BITRATE, FIRST_MEDIA, GAP, LOSS, SPEED, TRACKS};
+use crate::judge::{self, Details, Rule, SPEED_WARNING, WATCH_MIN, is_flow};
 use crate::only_host::OnlyHostArgs;
 use crate::target::Target;
 
@@ -31,15 +32,9 @@ const USER_AGENT: &str = concat!("NSPlayer/7.0.0.1956 Weir/", env!("CARGO_PKG_VE
 /// Percent of packets. Over TCP none is lost on the way, and one that an encoder left out at a restart (VLC, when its file begins
 /// again) is several percent of what comes in some seconds.
 const LOSS_LIMITS: (f64, f64) = (5.0, 25.0);
-/// Percent of real time. Arrivals in pieces of half a second move a watch of three seconds by less than this is below 100.
-const SPEED_WARNING: f64 = 70.0;
 /// A live stream that has sent nothing for so long at the end of the watch has stopped. Encoders of 32 kbit/s fill a packet of
 /// 4 kilobytes in one second.
 const STOPPED: Duration = Duration::from_secs(2);
-/// Waiting for less than this, unless it was asked for, proves nothing.
-const WAIT_MIN: Duration = Duration::from_secs(2);
-/// Watching for less than this shows only the server's buffer.
-const WATCH_MIN: Duration = Duration::from_millis(2500);
 
 /// The options of `check_mms`.
 #[derive(Args, Debug)]
@@ -71,27 +66,6 @@ pub struct MmsArgs {
     air: DeadAirArgs,
 }
 
-fn watch_time(text: &str) -> Result<Duration, String> {
-    match seconds(text)? {
-        time if time >= WATCH_MIN => Ok(time),
-        _ => Err("watching for less than 2.5 seconds sees only the server's buffer".to_owned()),
-    }
-}
-
-impl MmsArgs {
-    fn thresholds(&self, field: &'static Field) -> Thresholds {
-        let default = match field.id {
-            "loss" => Thresholds {
-                warning: Some(Range::above(LOSS_LIMITS.0)),
-                critical: Some(Range::above(LOSS_LIMITS.1)),
-            },
-            "speed" => Thresholds { warning: Some(Range::below(SPEED_WARNING)), critical: None },
-            _ => Thresholds::default(),
-        };
-        self.limits.of(field, FIELDS, default)
-    }
-}
-
 /// `check_mms`
 #[derive(Debug)]
 pub struct Mms;
@@ -116,8 +90,7 @@ impl Check for Mms {
     }
 
     fn thresholds(args: &MmsArgs) -> Vec<(&'static Field, Thresholds)> {
-        let always = FIELDS.iter().map(|field| (*field, args.thresholds(field)));
-        always.chain(args.air.thresholds(&args.limits, FIELDS)).collect()
+        args.limits.all(FIELDS, &args.air, rule)
     }
 
     fn run(args: &MmsArgs, common: &Common) -> Outcome {
@@ -163,33 +136,19 @@ fn judge(args: &MmsArgs, url: &str, seen: &Seen, problem: Option<Problem>) -> Ou
     }
     content(&mut outcome, args, seen);
     let broken = outcome.state() == State::Critical;
-    for sample in samples(seen) {
-        let thresholds = args.thresholds(sample.field);
-        if broken && matches!(sample.field.id, "bitrate" | "speed" | "gap") {
-            // What is broken has been said; a bit rate of nothing is no second fault.
-            outcome.samples.push(sample.against(thresholds));
-        } else {
-            let fault = fault_of(sample.field);
-            outcome.judge(sample.against(thresholds), fault);
-        }
-    }
+    args.limits.judge(&mut outcome, samples(seen), FIELDS, rule, |_, field| broken && is_flow(field));
     outcome
 }
 
-/// Which fault the thresholds of a field raise.
-fn fault_of(field: &'static Field) -> &'static Fault {
+fn rule(field: &Field) -> Rule {
     match field.id {
-        "first_media" => &fault::START_SLOW,
-        "bitrate" => &fault::BITRATE,
-        "speed" => &fault::MMS_SPEED,
-        "loss" => &fault::MMS_LOSS,
-        "gap" => &fault::STREAM_GAP,
-        _ => &fault::MMS_TRACKS,
+        "first_media" => Rule::of(&fault::START_SLOW),
+        "bitrate" => Rule::of(&fault::BITRATE),
+        "speed" => Rule::of(&fault::MMS_SPEED).warn(Range::below(SPEED_WARNING)),
+        "loss" => Rule::of(&fault::MMS_LOSS).above(LOSS_LIMITS),
+        "gap" => Rule::of(&fault::STREAM_GAP),
+        _ => Rule::of(&fault::MMS_TRACKS),
     }
-}
-
-fn seconds_of(time: Duration) -> String {
-    Unit::Seconds.human(time.into())
 }
 
 /// Whether media flows, which is the question.
@@ -200,20 +159,18 @@ fn flow(outcome: &mut Outcome, args: &MmsArgs, seen: &Seen) {
         Some(_) => "the server ended the stream".to_owned(),
         None => "the server closed the connection".to_owned(),
     });
-    let Some(first) = seen.first_media else {
+    if seen.first_media.is_none() {
         let waited = seen.until.saturating_sub(seen.asked.unwrap_or_default());
-        if how.is_none() && waited < args.wait.min(WAIT_MIN) {
-            let text = format!("the deadline left only {} to wait for media: raise -t", seconds_of(waited));
-            outcome.find(&fault::NO_DATA, text);
-            return;
+        if how.is_some() || !judge::hurried(outcome, waited, args.wait) {
+            let what = how.as_deref().unwrap_or("no media came");
+            let text = format!("{what} within {} after the server agreed to play", judge::seconds(waited));
+            outcome.find(&fault::MMS_SILENT, text);
         }
-        let what = how.as_deref().unwrap_or("no media came");
-        let text = format!("{what} within {} after the server agreed to play", seconds_of(waited));
-        outcome.find(&fault::MMS_SILENT, text);
         return;
-    };
+    }
+    let watched = seen.watched();
     if let (Some(how), true) = (how, ended_early(seen)) {
-        let text = format!("{how} after {} and {} packets", seconds_of(seen.watched()), flow.packets);
+        let text = format!("{how} after {} and {} packets", judge::seconds(watched), flow.packets);
         outcome.find(&fault::MMS_ENDED, text);
         return;
     }
@@ -224,22 +181,14 @@ fn flow(outcome: &mut Outcome, args: &MmsArgs, seen: &Seen) {
     }
     if seen.changes > 0 {
         let text =
-            format!("another stream was announced {} times in {}", seen.changes, seconds_of(seen.watched()));
+            format!("another stream was announced {} times in {}", seen.changes, judge::seconds(watched));
         outcome.find(&fault::MMS_RESTART, text);
     }
-    let last = flow.pace.last_arrival.unwrap_or(first);
-    let silence = seen.until.saturating_sub(last);
+    let silence = flow.pace.silence(seen.until);
     if seen.live && silence >= STOPPED {
-        let text = format!(
-            "{} packets came in {}, then nothing for {}",
-            flow.packets,
-            seconds_of(last.saturating_sub(first)),
-            seconds_of(silence)
-        );
-        outcome.find(&fault::STREAM_STALLED, text);
-    } else if seen.live && seen.watched() < WATCH_MIN {
-        let text = format!("the deadline left only {} to watch: raise -t", seconds_of(seen.watched()));
-        outcome.find(&fault::NO_DATA, text);
+        outcome.find(&fault::STREAM_STALLED, judge::stalled(flow.packets, "packets", watched, silence));
+    } else if seen.live && watched < WATCH_MIN {
+        outcome.find(&fault::NO_DATA, judge::too_short(watched, "watch"));
         return;
     }
     for kind in ["video", "audio"] {
@@ -247,7 +196,7 @@ fn flow(outcome: &mut Outcome, args: &MmsArgs, seen: &Seen) {
         let streams = streams(seen).filter(|stream| stream.kind_name() == kind);
         let came: Vec<u64> = streams.map(|stream| flow.bytes_of(stream.number)).collect();
         if !came.is_empty() && came.iter().all(|bytes| *bytes == 0) {
-            let text = format!("no media of this track within {}, others flow", seconds_of(seen.watched()));
+            let text = format!("no media of this track within {}, others flow", judge::seconds(watched));
             outcome.findings.push(Finding {
                 fault: &fault::MMS_TRACK_SILENT,
                 state: State::Critical,
@@ -285,7 +234,7 @@ fn content(outcome: &mut Outcome, args: &MmsArgs, seen: &Seen) {
     let tracks: Vec<_> = kinds.zip(codecs.iter().map(|codec| Some(codec.as_str()))).collect();
     args.expect.judge(outcome, &tracks, &describe(&header.streams), &fault::MMS_TRACKS);
     if args.expect_live && !seen.live {
-        let duration = header.duration.map(|d| format!(" of {}", seconds_of(d))).unwrap_or_default();
+        let duration = header.duration.map(|d| format!(" of {}", judge::seconds(d))).unwrap_or_default();
         outcome.find(&fault::MMS_FILE, format!("the stream is a file{duration}, not live"));
     }
 }
@@ -305,10 +254,8 @@ pub fn samples(seen: &Seen) -> Vec<Sample> {
     ]
 }
 
-/// The pause at the end is one too, unless the stream has ended.
 fn longest_gap(seen: &Seen) -> Duration {
-    let last = seen.flow.pace.last_arrival.filter(|_| seen.ended.is_none());
-    seen.flow.pace.longest_gap.max(last.map_or(Duration::ZERO, |last| seen.until.saturating_sub(last)))
+    seen.flow.pace.longest_pause(seen.until, seen.ended.is_some())
 }
 
 fn describe(streams: &[Stream]) -> String {
@@ -320,40 +267,23 @@ fn describe(streams: &[Stream]) -> String {
 }
 
 fn headline(seen: &Seen) -> String {
-    let mut parts = Vec::new();
-    if let Some(header) = &seen.header {
-        parts.push(describe(&header.streams));
-    }
-    for sample in samples(seen) {
-        let (Some(value), field) = (sample.value, sample.field) else { continue };
-        match field.id {
-            "bitrate" => parts.push(field.unit.human(value)),
-            "first_media" => parts.push(format!("first media after {}", field.unit.human(value))),
-            "speed" => parts.push(format!("speed {}", field.unit.human(value))),
-            "loss" => parts.push(format!("loss {}", field.unit.human(value))),
-            _ => {}
-        }
-    }
-    if let Some(transport) = seen.transport {
-        parts.push(format!("over {}", transport.name()));
-    }
+    let mut parts: Vec<String> = seen.header.iter().map(|header| describe(&header.streams)).collect();
+    let said = [(&FIRST_MEDIA, "first media after "), (&BITRATE, ""), (&SPEED, "speed "), (&LOSS, "loss ")];
+    parts.extend(judge::told(&samples(seen), &said));
+    parts.extend(seen.transport.map(|transport| format!("over {}", transport.name())));
     parts.join(", ")
 }
 
 fn details(seen: &Seen) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut say = |name: &str, value: Option<String>| {
-        if let Some(value) = value {
-            lines.push(format!("{name}: {value}"));
-        }
-    };
+    let mut details = Details::default();
+    let mut say = |name: &str, value: Option<String>| details.say(name, value);
     say("server", seen.server.clone());
     say("not over MMST", seen.left.as_ref().map(|problem| problem.text.clone()));
     say("redirected to", seen.redirects.last().map(|url| redact(url.as_str()).into_owned()));
     if let Some(header) = &seen.header {
         say("kind", Some(if seen.live { "live" } else { "on demand" }.to_owned()));
         say("title", header.title.clone());
-        say("duration", header.duration.filter(|_| !seen.live).map(seconds_of));
+        say("duration", header.duration.filter(|_| !seen.live).map(judge::seconds));
         let rate = (header.max_bit_rate > 0).then(|| Unit::BitsPerSecond.human(header.max_bit_rate.into()));
         say("advertised", rate);
         say("codecs", (!header.codec_names.is_empty()).then(|| header.codec_names.join(", ")));
@@ -379,9 +309,9 @@ fn details(seen: &Seen) -> Vec<String> {
                 flow.packets,
                 flow.missing,
                 flow.unreadable,
-                seconds_of(longest_gap(seen))
+                judge::seconds(longest_gap(seen))
             )
         }),
     );
-    lines
+    details.0
 }

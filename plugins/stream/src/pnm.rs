@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use clap::Args;
 use weir_cli::{Check, Common, seconds};
-use weir_contract::{Fault, Field, Outcome, Problem, Range, Sample, State, Thresholds, Unit, fault};
+use weir_contract::{Field, Outcome, Problem, Range, Sample, State, Thresholds, Unit, fault};
 use weir_probe::Probe;
 use weir_probe::pna::{End, PORT, Seen, Watch, watch};
 use weir_wire::auth::Credentials;
 use weir_wire::realmedia::{Codec, Stream};
 
-use crate::common::{self, ExpectArgs, SourceArgs, StreamCheck, StreamLimits};
+use crate::common::{self, ExpectArgs, SourceArgs, StreamCheck, StreamLimits, watch_time};
 use crate::dead_air::DeadAirArgs;
 use crate::fields::{BITRATE, FIRST_MEDIA, GAP, SPEED};
+use crate::judge::{self, Details, Rule, SPEED_WARNING, WATCH_MIN, is_flow};
 use crate::target::Target;
 
 /// The word before the state.
@@ -23,14 +24,8 @@ const UNHEARD: &str = "the codecs of RealNetworks are not decoded";
 pub const FIELDS: &[&Field] = &[&FIRST_MEDIA, &BITRATE, &SPEED, &GAP];
 /// The schemes that players know, and their port.
 pub(crate) const PORTS: &[(&str, u16)] = &[("pnm", PORT), ("pna", PORT)];
-/// Percent of real time. Arrivals in pieces of half a second move a watch of three seconds by less than this is below 100.
-const SPEED_WARNING: f64 = 70.0;
 /// A stream that has sent nothing for so long at the end of the watch has stopped.
 const STOPPED: Duration = Duration::from_secs(2);
-/// Waiting for less than this, unless it was asked for, proves nothing.
-const WAIT_MIN: Duration = Duration::from_secs(2);
-/// Watching for less than this shows only the server's buffer.
-const WATCH_MIN: Duration = Duration::from_millis(2500);
 
 /// The options of `check_pnm`.
 #[derive(Args, Debug)]
@@ -63,23 +58,6 @@ pub struct PnmArgs {
     air: DeadAirArgs,
 }
 
-fn watch_time(text: &str) -> Result<Duration, String> {
-    match seconds(text)? {
-        time if time >= WATCH_MIN => Ok(time),
-        _ => Err("watching for less than 2.5 seconds sees only the server's buffer".to_owned()),
-    }
-}
-
-impl PnmArgs {
-    fn thresholds(&self, field: &'static Field) -> Thresholds {
-        let default = match field.id {
-            "speed" => Thresholds { warning: Some(Range::below(SPEED_WARNING)), critical: None },
-            _ => Thresholds::default(),
-        };
-        self.limits.of(field, FIELDS, default)
-    }
-}
-
 /// `check_pnm`
 #[derive(Debug)]
 pub struct Pnm;
@@ -105,8 +83,7 @@ impl Check for Pnm {
     }
 
     fn thresholds(args: &PnmArgs) -> Vec<(&'static Field, Thresholds)> {
-        let always = FIELDS.iter().map(|field| (*field, args.thresholds(field)));
-        always.chain(args.air.thresholds(&args.limits, FIELDS)).collect()
+        args.limits.all(FIELDS, &args.air, rule)
     }
 
     fn run(args: &PnmArgs, common: &Common) -> Outcome {
@@ -150,31 +127,17 @@ fn judge(args: &PnmArgs, url: &str, seen: &Seen, problem: Option<Problem>) -> Ou
     }
     content(&mut outcome, args, seen);
     let broken = outcome.state() == State::Critical;
-    for sample in samples(seen) {
-        let thresholds = args.thresholds(sample.field);
-        if broken && sample.field.id != "first_media" {
-            // What is broken has been said; a bit rate of nothing is no second fault.
-            outcome.samples.push(sample.against(thresholds));
-        } else {
-            let fault = fault_of(sample.field);
-            outcome.judge(sample.against(thresholds), fault);
-        }
-    }
+    args.limits.judge(&mut outcome, samples(seen), FIELDS, rule, |_, field| broken && is_flow(field));
     outcome
 }
 
-/// Which fault the thresholds of a field raise.
-fn fault_of(field: &'static Field) -> &'static Fault {
+fn rule(field: &Field) -> Rule {
     match field.id {
-        "first_media" => &fault::START_SLOW,
-        "bitrate" => &fault::BITRATE,
-        "speed" => &fault::PNM_SPEED,
-        _ => &fault::STREAM_GAP,
+        "first_media" => Rule::of(&fault::START_SLOW),
+        "bitrate" => Rule::of(&fault::BITRATE),
+        "speed" => Rule::of(&fault::PNM_SPEED).warn(Range::below(SPEED_WARNING)),
+        _ => Rule::of(&fault::STREAM_GAP),
     }
-}
-
-fn seconds_of(time: Duration) -> String {
-    Unit::Seconds.human(time.into())
 }
 
 /// Whether media flows, which is the question.
@@ -184,50 +147,39 @@ fn flow(outcome: &mut Outcome, args: &PnmArgs, seen: &Seen) {
         End::Closed => "the server closed the connection".to_owned(),
         End::Message(text) => format!("the server ended the stream and said `{text}`"),
     });
-    let Some(first) = seen.first_media else {
+    if seen.first_media.is_none() {
         let waited = seen.until.saturating_sub(seen.described.unwrap_or_default());
         match how {
             Some(how) if seen.proof => {
                 let text = format!("{how} after our answer to its challenge: media could not be looked at");
                 outcome.find(&fault::PNM_PROOF, text);
             }
-            None if waited < args.wait.min(WAIT_MIN) => {
-                let waited = seconds_of(waited);
-                let text = format!("the deadline left only {waited} to wait for media: raise -t");
-                outcome.find(&fault::NO_DATA, text);
-            }
+            None if judge::hurried(outcome, waited, args.wait) => {}
             how => {
                 let what = how.as_deref().unwrap_or("no media came");
                 let garbage = match seen.skipped {
                     0 => String::new(),
                     bytes => format!(", {} that are no media", Unit::Bytes.human(bytes.into())),
                 };
-                let text = format!("{what} within {} of the description{garbage}", seconds_of(waited));
+                let text = format!("{what} within {} of the description{garbage}", judge::seconds(waited));
                 outcome.find(&fault::PNM_SILENT, text);
             }
         }
         return;
-    };
+    }
+    let watched = seen.watched();
     if let Some(how) = how.filter(|_| ended_early(seen)) {
-        let text = format!("{how} after {} and {} packets", seconds_of(seen.watched()), seen.packets);
+        let text = format!("{how} after {} and {} packets", judge::seconds(watched), seen.packets);
         outcome.find(&fault::PNM_ENDED, text);
         return;
     }
-    let last = seen.pace.last_arrival.unwrap_or(first);
-    let silence = seen.until.saturating_sub(last);
+    let silence = seen.pace.silence(seen.until);
     // A file may have been sent ahead, up to its end.
-    let dry = seen.pace.media_time < seen.watched() && is_unfinished(seen);
+    let dry = seen.pace.media_time < watched && is_unfinished(seen);
     if seen.ended.is_none() && silence >= STOPPED && (seen.live() || dry) {
-        let text = format!(
-            "{} packets came in {}, then nothing for {}",
-            seen.packets,
-            seconds_of(last.saturating_sub(first)),
-            seconds_of(silence)
-        );
-        outcome.find(&fault::STREAM_STALLED, text);
-    } else if seen.live() && seen.watched() < WATCH_MIN {
-        let text = format!("the deadline left only {} to watch: raise -t", seconds_of(seen.watched()));
-        outcome.find(&fault::NO_DATA, text);
+        outcome.find(&fault::STREAM_STALLED, judge::stalled(seen.packets, "packets", watched, silence));
+    } else if seen.live() && watched < WATCH_MIN {
+        outcome.find(&fault::NO_DATA, judge::too_short(watched, "watch"));
     }
 }
 
@@ -267,7 +219,7 @@ fn content(outcome: &mut Outcome, args: &PnmArgs, seen: &Seen) {
 
 fn duration(seen: &Seen) -> String {
     let milliseconds = seen.header.as_ref().and_then(|header| header.duration_ms).unwrap_or_default();
-    seconds_of(Duration::from_millis(milliseconds.into()))
+    judge::seconds(Duration::from_millis(milliseconds.into()))
 }
 
 /// The facts as numbers.
@@ -282,10 +234,8 @@ pub fn samples(seen: &Seen) -> Vec<Sample> {
     ]
 }
 
-/// The pause at the end is one too, unless the stream has ended.
 fn longest_gap(seen: &Seen) -> Duration {
-    let last = seen.pace.last_arrival.filter(|_| seen.ended.is_none());
-    seen.pace.longest_gap.max(last.map_or(Duration::ZERO, |last| seen.until.saturating_sub(last)))
+    seen.pace.longest_pause(seen.until, seen.ended.is_some())
 }
 
 fn describe(seen: &Seen) -> String {
@@ -302,25 +252,14 @@ fn headline(args: &PnmArgs, seen: &Seen) -> String {
         parts
             .push("the server answers and the path exists; whether media flows was not looked at".to_owned());
     }
-    for sample in samples(seen) {
-        let (Some(value), field) = (sample.value, sample.field) else { continue };
-        match field.id {
-            "bitrate" => parts.push(field.unit.human(value)),
-            "first_media" => parts.push(format!("first media after {}", field.unit.human(value))),
-            "speed" => parts.push(format!("speed {}", field.unit.human(value))),
-            _ => {}
-        }
-    }
+    let said = [(&FIRST_MEDIA, "first media after "), (&BITRATE, ""), (&SPEED, "speed ")];
+    parts.extend(judge::told(&samples(seen), &said));
     parts.join(", ")
 }
 
 fn details(seen: &Seen) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut say = |name: &str, value: Option<String>| {
-        if let Some(value) = value {
-            lines.push(format!("{name}: {value}"));
-        }
-    };
+    let mut details = Details::default();
+    let mut say = |name: &str, value: Option<String>| details.say(name, value);
     say("server", seen.version.map(|version| format!("PNA version {version}")));
     if let Some(header) = &seen.header {
         say("kind", Some(if seen.live() { "live" } else { "on demand" }.to_owned()));
@@ -342,10 +281,10 @@ fn details(seen: &Seen) -> Vec<String> {
         "{}, {} bytes passed over, longest gap {}",
         seen.packets,
         seen.skipped,
-        seconds_of(longest_gap(seen))
+        judge::seconds(longest_gap(seen))
     );
     say("packets", (seen.packets > 0).then_some(packets));
-    lines
+    details.0
 }
 
 #[cfg(test)]

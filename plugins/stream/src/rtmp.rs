@@ -7,15 +7,16 @@ use std::time::Duration;
 use clap::Args;
 use weir_cli::{Check, Common, seconds};
 use weir_contract::text::redact;
-use weir_contract::{Fault, Field, Finding, Outcome, Problem, Range, Sample, State, Thresholds, Unit, fault};
+use weir_contract::{Field, Finding, Outcome, Problem, Range, Sample, State, Thresholds, Unit, fault};
 use weir_probe::Probe;
 use weir_probe::rtmp::{Ended, PORTS, Seen, Tap, Track, Watch, watch};
 use weir_wire::auth::Credentials;
 use weir_wire::rtmp::{FLV_HEADER, Message, Setup};
 
-use crate::common::{self, ExpectArgs, SourceArgs, StreamCheck, StreamLimits};
-use crate::dead_air::{DeadAirArgs, Ear, is_asked_for};
+use crate::common::{self, ExpectArgs, SourceArgs, StreamCheck, StreamLimits, watch_time};
+use crate::dead_air::DeadAirArgs;
 use crate::fields::{BITRATE, BLACK, FIRST_MEDIA, FROZEN, GAP, LOUDNESS, SILENCE, SPEED, TRACKS};
+use crate::judge::{self, Details, Rule, SPEED_WARNING, WATCH_MIN, is_flow};
 use crate::only_host::OnlyHostArgs;
 use crate::target::Target;
 
@@ -24,14 +25,8 @@ const SERVICE: &str = "RTMP";
 /// What is measured.
 pub const FIELDS: &[&Field] =
     &[&FIRST_MEDIA, &BITRATE, &SPEED, &GAP, &TRACKS, &LOUDNESS, &SILENCE, &FROZEN, &BLACK];
-/// Percent of real time.
-const SPEED_WARNING: f64 = 70.0;
 /// A live track that has sent nothing for so long at the end of the watch has stopped.
 const STOPPED: Duration = Duration::from_secs(2);
-/// Waiting for less than this, unless it was asked for, proves nothing.
-const WAIT_MIN: Duration = Duration::from_secs(2);
-/// Watching for less than this shows only the server's buffer.
-const WATCH_MIN: Duration = Duration::from_millis(2500);
 /// A picture may begin with its next key frame only, and encoders as they come make one in 250 frames.
 const KEY_FRAMES: Duration = Duration::from_secs(10);
 
@@ -82,22 +77,7 @@ pub struct RtmpArgs {
     air: DeadAirArgs,
 }
 
-fn watch_time(text: &str) -> Result<Duration, String> {
-    match seconds(text)? {
-        time if time >= WATCH_MIN => Ok(time),
-        _ => Err("watching for less than 2.5 seconds sees only the server's buffer".to_owned()),
-    }
-}
-
 impl RtmpArgs {
-    fn thresholds(&self, field: &'static Field) -> Thresholds {
-        let default = match field.id {
-            "speed" => Thresholds { warning: Some(Range::below(SPEED_WARNING)), critical: None },
-            _ => Thresholds::default(),
-        };
-        self.limits.of(field, FIELDS, default)
-    }
-
     /// What to ask for; a macro of the host may have been empty.
     fn options<'a>(&'a self, tap: Option<&'a Tap<'a>>) -> Watch<'a> {
         fn given(text: Option<&String>) -> Option<&str> {
@@ -140,9 +120,7 @@ impl Check for Rtmp {
     }
 
     fn thresholds(args: &RtmpArgs) -> Vec<(&'static Field, Thresholds)> {
-        let always = FIELDS.iter().filter(|field| !is_asked_for(field));
-        let always = always.map(|field| (*field, args.thresholds(field)));
-        always.chain(args.air.thresholds(&args.limits, FIELDS)).collect()
+        args.limits.all(FIELDS, &args.air, rule)
     }
 
     fn run(args: &RtmpArgs, common: &Common) -> Outcome {
@@ -168,21 +146,21 @@ impl StreamCheck for Rtmp {
                 let problem = Problem::new(&fault::USAGE, text);
                 return Outcome::failed(SERVICE, target.url.as_str(), problem);
             }
-            let mut ear = args.air.ear();
-            if let Some(ear) = &mut ear {
-                ear.feed(FLV_HEADER);
-            }
-            let tap = RefCell::new(|message: &Message| {
-                if let (Some(ear), Some(tag)) = (&mut ear, message.flv_tag()) {
-                    ear.feed(&tag);
-                }
+            let ear = args.air.ear().map(RefCell::new);
+            let tap = ear.as_ref().map(|ear| {
+                ear.borrow_mut().feed(FLV_HEADER);
+                RefCell::new(|message: &Message| {
+                    if let Some(tag) = message.flv_tag() {
+                        ear.borrow_mut().feed(&tag);
+                    }
+                })
             });
-            let tap: Option<&Tap<'_>> = if args.air.time().is_zero() { None } else { Some(&tap) };
+            let tap = tap.as_ref().map(|tap| tap as &Tap<'_>);
             let problem = watch(probe, &target.url, address, args.options(tap), &mut seen).await.err();
             let mut outcome = judge(args, target.url.as_str(), &seen, problem);
             let redirects = seen.redirects.iter().map(|url| ("stream", url));
             args.only_host.judge(&mut outcome, target, address.ip(), redirects);
-            let air = ear.map(Ear::report);
+            let air = ear.map(|ear| ear.into_inner().report());
             args.air.judge(&mut outcome, air.as_ref(), &args.limits, FIELDS);
             outcome
         };
@@ -204,38 +182,23 @@ fn judge(args: &RtmpArgs, url: &str, seen: &Seen, problem: Option<Problem>) -> O
         args.expect.judge(&mut outcome, &tracks, &describe(seen), &fault::RTMP_TRACKS);
         if args.expect_live && !seen.live() {
             let duration = seen.metadata.as_ref().and_then(|data| data.duration);
-            let duration = duration.map(|time| format!(" of {}", seconds_of(time))).unwrap_or_default();
+            let duration = duration.map(|time| format!(" of {}", judge::seconds(time))).unwrap_or_default();
             outcome.find(&fault::RTMP_FILE, format!("the stream is a recording{duration}, not live"));
         }
     }
     let broken = outcome.state() == State::Critical;
-    for sample in samples(seen) {
-        let thresholds = args.thresholds(sample.field);
-        let sample = sample.against(thresholds);
-        if broken && matches!(sample.field.id, "bitrate" | "speed" | "gap") {
-            // What is broken has been said; a bit rate of nothing is no second fault.
-            outcome.samples.push(sample);
-        } else {
-            let fault = fault_of(sample.field);
-            outcome.judge(sample, fault);
-        }
-    }
+    args.limits.judge(&mut outcome, samples(seen), FIELDS, rule, |_, field| broken && is_flow(field));
     outcome
 }
 
-/// Which fault the thresholds of a field raise.
-fn fault_of(field: &'static Field) -> &'static Fault {
+fn rule(field: &Field) -> Rule {
     match field.id {
-        "first_media" => &fault::START_SLOW,
-        "bitrate" => &fault::BITRATE,
-        "speed" => &fault::RTMP_SPEED,
-        "gap" => &fault::STREAM_GAP,
-        _ => &fault::RTMP_TRACKS,
+        "first_media" => Rule::of(&fault::START_SLOW),
+        "bitrate" => Rule::of(&fault::BITRATE),
+        "speed" => Rule::of(&fault::RTMP_SPEED).warn(Range::below(SPEED_WARNING)),
+        "gap" => Rule::of(&fault::STREAM_GAP),
+        _ => Rule::of(&fault::RTMP_TRACKS),
     }
-}
-
-fn seconds_of(time: Duration) -> String {
-    Unit::Seconds.human(time.into())
 }
 
 /// Whether media flows, which is the question.
@@ -248,30 +211,24 @@ fn flow(outcome: &mut Outcome, args: &RtmpArgs, seen: &Seen) {
         silent(outcome, args, seen, ended.as_deref());
         return;
     }
+    let watched = seen.watched();
     if let (Some(how), true) = (ended, ended_early(seen)) {
-        let text = format!("{how}, after {} and {} frames", seconds_of(seen.watched()), frames(seen));
+        let text = format!("{how}, after {} and {} frames", judge::seconds(watched), frames(seen));
         outcome.find(&fault::RTMP_ENDED, text);
         return;
     }
     // A recording may have been sent ahead.
-    let owed = seen.live() || seen.pace.media_time < seen.watched();
-    let silence = since(seen.pace.last_arrival, seen);
+    let owed = seen.live() || seen.pace.media_time < watched;
+    let silence = seen.pace.silence(seen.until);
     // Sound has no slower frames.
     let only = if seen.tracks().any(|(kind, _)| kind == "audio") { "audio" } else { "video" };
     if seen.ended.is_none() && owed && silence >= stopped(only, seen) {
-        let text = format!(
-            "{} frames came in {}, then nothing for {}",
-            frames(seen),
-            seconds_of(seen.watched().saturating_sub(silence)),
-            seconds_of(silence)
-        );
-        outcome.find(&fault::STREAM_STALLED, text);
+        outcome.find(&fault::STREAM_STALLED, judge::stalled(frames(seen), "frames", watched, silence));
         return;
     }
     let least = if seen.video.frames > 0 { stopped("video", seen).max(WATCH_MIN) } else { WATCH_MIN };
-    if seen.live() && seen.ended.is_none() && seen.watched() < least {
-        let text = format!("the deadline left only {} to watch: raise -t", seconds_of(seen.watched()));
-        outcome.find(&fault::NO_DATA, text);
+    if seen.live() && seen.ended.is_none() && watched < least {
+        outcome.find(&fault::NO_DATA, judge::too_short(watched, "watch"));
         return;
     }
     for (kind, track) in seen.tracks() {
@@ -285,9 +242,7 @@ fn flow(outcome: &mut Outcome, args: &RtmpArgs, seen: &Seen) {
 /// No frame came at all.
 fn silent(outcome: &mut Outcome, args: &RtmpArgs, seen: &Seen, ended: Option<&str>) {
     let waited = seen.until.saturating_sub(seen.asked.unwrap_or_default());
-    if ended.is_none() && waited < args.wait.min(WAIT_MIN) {
-        let text = format!("the deadline left only {} to wait for media: raise -t", seconds_of(waited));
-        outcome.find(&fault::NO_DATA, text);
+    if ended.is_none() && judge::hurried(outcome, waited, args.wait) {
         return;
     }
     let what = ended.unwrap_or("no frame came");
@@ -298,7 +253,7 @@ fn silent(outcome: &mut Outcome, args: &RtmpArgs, seen: &Seen, ended: Option<&st
         kept => format!(", and sent the headers of {} that it has kept", kept.join(" and ")),
     };
     let fault = if ended.is_some() { &fault::RTMP_REFUSED } else { &fault::RTMP_SILENT };
-    let text = format!("{what} within {} of play (the server said {said}{kept})", seconds_of(waited));
+    let text = format!("{what} within {} of play (the server said {said}{kept})", judge::seconds(waited));
     outcome.find(fault, text);
 }
 
@@ -308,12 +263,12 @@ fn track_silent(kind: &str, track: &Track, seen: &Seen) -> Option<(State, String
         return None;
     }
     if track.frames > 0 {
-        let silence = since(track.pace.last_arrival, seen);
-        let text = || format!("{} frames, then none for {}", track.frames, seconds_of(silence));
+        let silence = track.pace.silence(seen.until);
+        let text = || format!("{} frames, then none for {}", track.frames, judge::seconds(silence));
         return (silence >= stopped(kind, seen) && seen.live()).then(|| (State::Critical, text()));
     }
     let waited = seen.until.saturating_sub(seen.asked.unwrap_or_default());
-    let text = format!("no frame within {}, the other track flows", seconds_of(waited));
+    let text = format!("no frame within {}, the other track flows", judge::seconds(waited));
     // A picture whose key frames are rare may still come.
     if kind == "video" && waited < KEY_FRAMES {
         let more = "key frames may be that rare: raise -t to 15 to be certain";
@@ -325,11 +280,6 @@ fn track_silent(kind: &str, track: &Track, seen: &Seen) -> Option<(State, String
 /// How long nothing must have come of a track that has stopped: of slides, three of them.
 fn stopped(kind: &str, seen: &Seen) -> Duration {
     seen.slides().filter(|_| kind == "video").map_or(STOPPED, |slides| slides.max(STOPPED))
-}
-
-/// How long before the end of the watch something last came.
-fn since(last: Option<Duration>, seen: &Seen) -> Duration {
-    last.map_or(Duration::ZERO, |last| seen.until.saturating_sub(last))
 }
 
 fn frames(seen: &Seen) -> u64 {
@@ -345,15 +295,13 @@ fn ended_early(seen: &Seen) -> bool {
 /// The facts as numbers.
 pub fn samples(seen: &Seen) -> Vec<Sample> {
     let flows = seen.first_media.is_some();
-    // The pause at the end is one too, unless the stream has ended.
-    let end = since(seen.pace.last_arrival.filter(|_| seen.ended.is_none()), seen);
     let sending = seen.tracks().filter(|(_, track)| track.frames > 0).count();
     vec![
         FIRST_MEDIA.sample_opt(seen.first_media),
         BITRATE.sample_opt(seen.bitrate()),
         // A recording may come faster or slower than it plays.
         SPEED.sample_opt(seen.speed().filter(|_| seen.live())),
-        GAP.sample_opt(flows.then(|| seen.pace.longest_gap.max(end))),
+        GAP.sample_opt(flows.then(|| seen.pace.longest_pause(seen.until, seen.ended.is_some()))),
         TRACKS.sample_opt(flows.then_some(sending)),
     ]
 }
@@ -379,26 +327,15 @@ fn describe(seen: &Seen) -> String {
 
 fn headline(seen: &Seen) -> String {
     let mut parts = vec![describe(seen)];
-    for sample in samples(seen) {
-        let (Some(value), field) = (sample.value, sample.field) else { continue };
-        match field.id {
-            "bitrate" => parts.push(field.unit.human(value)),
-            "first_media" => parts.push(format!("first frame after {}", field.unit.human(value))),
-            "speed" => parts.push(format!("speed {}", field.unit.human(value))),
-            _ => {}
-        }
-    }
+    let said = [(&FIRST_MEDIA, "first frame after "), (&BITRATE, ""), (&SPEED, "speed ")];
+    parts.extend(judge::told(&samples(seen), &said));
     parts.retain(|part| !part.is_empty());
     parts.join(", ")
 }
 
 fn details(seen: &Seen) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut say = |name: &str, value: Option<String>| {
-        if let Some(value) = value {
-            lines.push(format!("{name}: {value}"));
-        }
-    };
+    let mut details = Details::default();
+    let mut say = |name: &str, value: Option<String>| details.say(name, value);
     let location = seen.location.as_ref();
     say("application", location.map(|location| location.app.clone()));
     say("stream", location.map(|location| location.stream.clone()));
@@ -411,7 +348,7 @@ fn details(seen: &Seen) -> Vec<String> {
     if let Some(data) = &seen.metadata {
         say("encoder", data.encoder.clone());
         say("announced", data.bit_rate.map(|rate| Unit::BitsPerSecond.human(rate.into())));
-        say("duration", data.duration.map(seconds_of));
+        say("duration", data.duration.map(judge::seconds));
     }
     for (kind, track) in seen.tracks() {
         let codec = track.codec.as_deref().unwrap_or("codec unknown");
@@ -421,11 +358,11 @@ fn details(seen: &Seen) -> Vec<String> {
         };
         let keys =
             if kind == "video" { format!(" ({} key frames)", track.key_frames) } else { String::new() };
-        let gap = seconds_of(track.pace.longest_gap);
+        let gap = judge::seconds(track.pace.longest_gap);
         let text = format!("{codec}{sound}, {} frames{keys}, longest gap {gap}", track.frames);
         say(kind, Some(text));
     }
-    lines
+    details.0
 }
 
 #[cfg(test)]

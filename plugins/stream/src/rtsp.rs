@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use weir_cli::{Check, Common, seconds};
-use weir_contract::{Fault, Field, Finding, Outcome, Problem, Range, Sample, State, Thresholds, Unit, fault};
+use weir_contract::{Field, Finding, Outcome, Problem, Sample, State, Thresholds, fault};
 use weir_probe::Probe;
-use weir_probe::rtsp::{Delivery, Named, Seen, Track, Watch, watch};
+use weir_probe::rtsp::{Delivery, Named, Seen, Tap, Track, Watch, watch};
 use weir_wire::auth::Credentials;
 use weir_wire::rtp::{Packet, Statistics};
 use weir_wire::sdp::Format;
 
 use crate::common::{self, ExpectArgs, SourceArgs, StreamCheck, StreamLimits};
-use crate::dead_air::{DeadAirArgs, Ear, is_asked_for};
+use crate::dead_air::DeadAirArgs;
 use crate::fields::{BITRATE, BLACK, FIRST_MEDIA, FROZEN, GAP, JITTER, LOSS, LOUDNESS, SILENCE, TRACKS};
+use crate::judge::{self, Rule};
 use crate::only_host::OnlyHostArgs;
 use crate::target::Target;
 
@@ -72,19 +73,6 @@ pub struct RtspArgs {
     air: DeadAirArgs,
 }
 
-impl RtspArgs {
-    fn thresholds(&self, field: &'static Field) -> Thresholds {
-        let default = match field.id {
-            "loss" => Thresholds {
-                warning: Some(Range::above(LOSS_LIMITS.0)),
-                critical: Some(Range::above(LOSS_LIMITS.1)),
-            },
-            _ => Thresholds::default(),
-        };
-        self.limits.of(field, FIELDS, default)
-    }
-}
-
 /// `check_rtsp`
 #[derive(Debug)]
 pub struct Rtsp;
@@ -111,9 +99,7 @@ impl Check for Rtsp {
     }
 
     fn thresholds(args: &RtspArgs) -> Vec<(&'static Field, Thresholds)> {
-        let always = FIELDS.iter().filter(|field| !is_asked_for(field));
-        let always = always.map(|field| (*field, args.thresholds(field)));
-        always.chain(args.air.thresholds(&args.limits, FIELDS)).collect()
+        args.limits.all(FIELDS, &args.air, rule)
     }
 
     fn run(args: &RtspArgs, common: &Common) -> Outcome {
@@ -135,11 +121,11 @@ impl StreamCheck for Rtsp {
         };
         let look =
             async |probe: &Probe, address: SocketAddr, target: &Target, credentials: Option<&Credentials>| {
-                let ear = RefCell::new(args.air.ear());
-                let tap = RefCell::new(|number: usize, format: &Format, packet: &Packet<'_>| {
-                    if let Some(ear) = ear.borrow_mut().as_mut() {
-                        ear.rtp(number, format, packet);
-                    }
+                let ear = args.air.ear().map(RefCell::new);
+                let tap = ear.as_ref().map(|ear| {
+                    RefCell::new(|number: usize, format: &Format, packet: &Packet<'_>| {
+                        ear.borrow_mut().rtp(number, format, packet);
+                    })
                 });
                 let options = Watch {
                     delivery,
@@ -147,13 +133,13 @@ impl StreamCheck for Rtsp {
                     patience: args.wait,
                     credentials,
                     user_agent: crate::USER_AGENT,
-                    tap: if args.air.time().is_zero() { None } else { Some(&tap) },
+                    tap: tap.as_ref().map(|tap| tap as &Tap<'_>),
                 };
                 let mut seen = Seen::default();
                 let problem = watch(probe, &target.url, address, options, &mut seen).await.err();
                 let mut outcome = judge(args, target.url.as_str(), &seen, problem);
                 leaks(&mut outcome, &args.only_host, target, address.ip(), &seen.named);
-                let air = ear.borrow_mut().take().map(Ear::report);
+                let air = ear.map(|ear| ear.into_inner().report());
                 args.air.judge(&mut outcome, air.as_ref(), &args.limits, FIELDS);
                 outcome
             };
@@ -173,11 +159,7 @@ fn judge(args: &RtspArgs, url: &str, seen: &Seen, problem: Option<Problem>) -> O
     if !seen.tracks.is_empty() {
         tracks(&mut outcome, args, seen);
     }
-    for sample in samples(seen) {
-        let thresholds = args.thresholds(sample.field);
-        let fault = fault_of(sample.field);
-        outcome.judge(sample.against(thresholds), fault);
-    }
+    args.limits.judge(&mut outcome, samples(seen), FIELDS, rule, |_, _| false);
     outcome
 }
 
@@ -203,23 +185,21 @@ fn leaks(outcome: &mut Outcome, only: &OnlyHostArgs, target: &Target, address: I
     }
 }
 
-/// Which fault the thresholds of a field raise.
-fn fault_of(field: &'static Field) -> &'static Fault {
+fn rule(field: &Field) -> Rule {
     match field.id {
-        "first_media" => &fault::START_SLOW,
-        "bitrate" => &fault::BITRATE,
-        "loss" => &fault::RTP_LOSS,
-        "jitter" => &fault::RTP_JITTER,
-        "gap" => &fault::RTP_GAP,
-        _ => &fault::RTSP_TRACKS,
+        "first_media" => Rule::of(&fault::START_SLOW),
+        "bitrate" => Rule::of(&fault::BITRATE),
+        "loss" => Rule::of(&fault::RTP_LOSS).above(LOSS_LIMITS),
+        "jitter" => Rule::of(&fault::RTP_JITTER),
+        "gap" => Rule::of(&fault::RTP_GAP),
+        _ => Rule::of(&fault::RTSP_TRACKS),
     }
 }
 
 /// Whether media flows, which is the question.
 fn flow(outcome: &mut Outcome, args: &RtspArgs, seen: &Seen) {
-    let seconds = |time: Duration| Unit::Seconds.human(time.into());
     let over = seen.transport.unwrap_or("?");
-    let Some(first) = seen.first_media else {
+    if seen.first_media.is_none() {
         let waited = seen.played.map_or(args.wait, |played| seen.until.saturating_sub(played));
         let (fault, how) = if seen.ended {
             (&fault::RTSP_ENDED, "the server ended the stream")
@@ -231,24 +211,24 @@ fn flow(outcome: &mut Outcome, args: &RtspArgs, seen: &Seen) {
             if garbage > 0 { format!(", {garbage} packets that are none of it") } else { String::new() };
         outcome.find(
             fault,
-            format!("{how} within {} of PLAY over {over} (server said 200 OK){garbage}", seconds(waited)),
+            format!(
+                "{how} within {} of PLAY over {over} (server said 200 OK){garbage}",
+                judge::seconds(waited)
+            ),
         );
         return;
-    };
+    }
+    let watched = seen.watched();
     if seen.ended && seen.live {
-        outcome.find(
-            &fault::RTSP_ENDED,
-            format!("the server ended the stream after {}", seconds(seen.watched())),
-        );
+        let text = format!("the server ended the stream after {}", judge::seconds(watched));
+        outcome.find(&fault::RTSP_ENDED, text);
         return;
     }
     for (track, statistics) in seen.statistics() {
         let finding = |fault, state, text| Finding { fault, state, subject: track.kind.clone(), text };
         let Some(last) = statistics.last_arrival else {
-            let text = format!(
-                "no media of this track within {}, other tracks flow",
-                seconds(seen.until.saturating_sub(first))
-            );
+            let text =
+                format!("no media of this track within {}, other tracks flow", judge::seconds(watched));
             outcome.findings.push(finding(&fault::RTSP_TRACK_SILENT, State::Critical, text));
             continue;
         };
@@ -256,18 +236,13 @@ fn flow(outcome: &mut Outcome, args: &RtspArgs, seen: &Seen) {
         if silence >= STOPPED && !seen.ended {
             // A file may have come to its end, or have been sent ahead.
             let state = if seen.live { State::Critical } else { State::Warning };
-            let text = format!(
-                "{} packets came in {}, then nothing for {}",
-                statistics.received,
-                seconds(last.saturating_sub(first)),
-                seconds(silence)
-            );
+            let text = judge::stalled(statistics.received, "packets", watched, silence);
             outcome.findings.push(finding(&fault::STREAM_STALLED, state, text));
         }
         if statistics.ssrc_changes + statistics.restarts > 0 {
             let count = statistics.ssrc_changes + statistics.restarts;
             let text =
-                format!("the source changed or restarted {count} times in {}", seconds(seen.watched()));
+                format!("the source changed or restarted {count} times in {}", judge::seconds(watched));
             outcome.findings.push(finding(&fault::RTP_RESTART, State::Warning, text));
         }
     }
@@ -292,15 +267,13 @@ pub fn samples(seen: &Seen) -> Vec<Sample> {
     let (missing, expected) = (sum(|s| s.missing) + head, sum(|s| s.expected) + head);
     let (missing, expected) = (missing.saturating_sub(dropped), expected.saturating_sub(dropped));
     let seconds = seen.watched().as_secs_f64();
-    #[allow(clippy::cast_precision_loss, reason = "counts of a few seconds")]
-    let percent = |part: u64, whole: u64| (part as f64 / whole as f64 * 1e5).round() / 1e3;
     let flowing = all.iter().filter(|s| s.received > 0);
     #[allow(clippy::cast_precision_loss, reason = "counts of a few seconds")]
     let bitrate = (seconds > 0.0).then(|| (sum(|s| s.bytes) as f64 * 8.0 / seconds).round());
     vec![
         FIRST_MEDIA.sample_opt(seen.first_media),
         BITRATE.sample_opt(bitrate),
-        LOSS.sample_opt((expected > 0).then(|| percent(missing, expected))),
+        LOSS.sample_opt((expected > 0).then(|| judge::percent(missing, expected))),
         JITTER.sample_opt(flowing.clone().filter_map(|s| s.jitter).max()),
         GAP.sample_opt(flowing.clone().map(|s| s.longest_gap).max()),
         TRACKS.sample_opt(seen.played.map(|_| flowing.count())),
@@ -322,18 +295,9 @@ fn headline(seen: &Seen) -> String {
     if !seen.tracks.is_empty() {
         parts.push(describe_tracks(seen));
     }
-    for sample in samples(seen) {
-        let (Some(value), field) = (sample.value, sample.field) else { continue };
-        match field.id {
-            "bitrate" => parts.push(field.unit.human(value)),
-            "first_media" => parts.push(format!("first media after {}", field.unit.human(value))),
-            "loss" => parts.push(format!("loss {}", field.unit.human(value))),
-            _ => {}
-        }
-    }
-    if let Some(transport) = seen.transport {
-        parts.push(format!("over {transport}"));
-    }
+    let said = [(&FIRST_MEDIA, "first media after "), (&BITRATE, ""), (&LOSS, "loss ")];
+    parts.extend(judge::told(&samples(seen), &said));
+    parts.extend(seen.transport.map(|transport| format!("over {transport}")));
     parts.join(", ")
 }
 
@@ -347,10 +311,10 @@ fn details(url: &str, seen: &Seen) -> Vec<String> {
     }
     if !seen.tracks.is_empty() {
         let kind = if seen.live { "live" } else { "on demand" };
-        lines.push(format!("kind: {kind}, watched for {}", Unit::Seconds.human(seen.watched().into())));
+        lines.push(format!("kind: {kind}, watched for {}", judge::seconds(seen.watched())));
     }
     for (track, s) in seen.statistics() {
-        let jitter = s.jitter.map_or_else(|| "unknown".to_owned(), |j| Unit::Seconds.human(j.into()));
+        let jitter = s.jitter.map_or_else(|| "unknown".to_owned(), judge::seconds);
         lines.push(format!(
             "{}: {} packets, {} lost, {} lost at the start, {} reordered, {} twice, jitter {jitter}, longest gap {}",
             track.kind,
@@ -359,7 +323,7 @@ fn details(url: &str, seen: &Seen) -> Vec<String> {
             s.head_missing,
             s.reordered,
             s.duplicates,
-            Unit::Seconds.human(s.longest_gap.into()),
+            judge::seconds(s.longest_gap),
         ));
         if track.overflowed > 0 {
             lines.push(format!(

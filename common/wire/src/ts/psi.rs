@@ -1,5 +1,7 @@
 //! Program tables: sections put together from packets, PAT and PMT read, stream types named.
 
+use std::fmt;
+
 use super::{PACKET, Repetition};
 
 /// The longest PAT or PMT section (ISO 13818-1 section 2.4.4.3: its length field may say 1021).
@@ -44,6 +46,23 @@ pub enum Kind {
     Audio,
     /// Subtitles, cues, tags and the unknown.
     Data,
+}
+
+impl Stream {
+    /// What it is for, in a word.
+    pub const fn kind_name(&self) -> &'static str {
+        match self.kind {
+            Kind::Video => "video",
+            Kind::Audio => "audio",
+            Kind::Data => "data",
+        }
+    }
+}
+
+impl fmt::Display for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (PID {})", self.codec, self.pid)
+    }
 }
 
 /// Collects the sections of one PID.

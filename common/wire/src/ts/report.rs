@@ -119,6 +119,11 @@ impl Report {
         self.programs.iter().flat_map(|program| &program.streams)
     }
 
+    /// Pictures and sound that came.
+    pub fn sending(&self) -> impl Iterator<Item = &Stream> {
+        self.streams().filter(|stream| stream.kind != Kind::Data && self.pids.contains_key(&stream.pid))
+    }
+
     /// Continuity errors on all PIDs.
     pub fn continuity_errors(&self) -> u64 {
         self.pids.values().map(|pid| pid.continuity_errors).sum()

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use weir_contract::{Fault, Field, Finding, Outcome, Problem, Sample, State, Unit, Value, fault};
+use weir_contract::{Fault, Field, Finding, Outcome, Problem, Range, Sample, State, Unit, Value, fault};
 use weir_probe::multicast::Endpoint;
 use weir_probe::rtp::{Form, Seen, Sender};
 use weir_wire::sdp::{Description, Format};
 use weir_wire::ts::{Clock, Kind, Program, Report, Stream};
 
 use super::address::Address;
-use super::{RtpArgs, SERVICE, silence};
+use super::{FIELDS, RtpArgs, SERVICE, silence};
 use crate::fields::{
     BITRATE, CONTINUITY, FIRST_MEDIA, GAP, JITTER, LOSS, NULLS, PAT, PCR, PMT, PTS, SCRAMBLED, SPEED, TRACKS,
 };
+use crate::judge::{Details, Rule, is_flow, percent, seconds, stalled, told, too_short};
 
 /// A stream, or one track of it, that has sent nothing for so long at the end has stopped.
 const STOPPED: Duration = Duration::from_millis(1500);
@@ -24,6 +25,14 @@ const SPEED_SHOWS: f64 = 3.0;
 const SENDER_MIN: u64 = 10;
 /// A program that has no clock says so with this PID.
 const NO_CLOCK: u16 = 0x1fff;
+/// Percent of packets. Nothing is sent again to a group: each loss is seen or heard.
+const LOSS_LIMITS: (f64, f64) = (0.1, 2.0);
+/// Seconds, ETSI TR 101 290: 1.3 and 1.5, 2.3, 2.5.
+const TABLE_LIMIT: f64 = 0.5;
+const PCR_LIMIT: f64 = 0.1;
+const PTS_LIMIT: f64 = 0.7;
+/// Percent of real time; uneven arrival moves a watch of four seconds by less.
+const SPEED_LIMITS: (f64, f64) = (90.0, 110.0);
 
 pub(super) fn judge(
     args: &RtpArgs,
@@ -41,8 +50,7 @@ pub(super) fn judge(
         None if seen.first_media.is_none() => {
             let waited = seen.until.saturating_sub(seen.joined.unwrap_or_default());
             if waited < args.wait.min(silence::WAIT_MIN) {
-                let text = format!("the deadline left only {} to wait: raise -t", seconds_of(waited));
-                outcome.find(&fault::NO_DATA, text);
+                outcome.find(&fault::NO_DATA, too_short(waited, "wait"));
             } else {
                 silence::judge(&mut outcome, endpoint, seen);
             }
@@ -56,24 +64,13 @@ pub(super) fn judge(
         }
     }
     let broken = outcome.state() == State::Critical;
-    for sample in samples(seen) {
-        let thresholds = args.thresholds(sample.field);
-        // What is broken has been said, and what RTP lost shows in the transport stream too: neither is a second fault.
-        let follows = match sample.field.id {
-            "bitrate" | "gap" | "speed" | "tracks" => broken,
-            "continuity" => {
-                seen.rtp.is_some_and(|rtp| rtp.missing > 0) || is_found(&outcome, &fault::UDP_LOSS)
-            }
-            "pat" | "pmt" | "pcr" | "pts" => broken || is_found(&outcome, &fault::UDP_LOSS),
-            _ => false,
-        };
-        if follows {
-            outcome.samples.push(sample.against(thresholds));
-        } else {
-            let fault = fault_of(sample.field);
-            outcome.judge(sample.against(thresholds), fault);
-        }
-    }
+    args.limits.judge(&mut outcome, samples(seen), FIELDS, rule, |outcome, field| match field.id {
+        // What RTP lost shows in the transport stream too.
+        "continuity" => seen.rtp.is_some_and(|rtp| rtp.missing > 0) || is_found(outcome, &fault::UDP_LOSS),
+        "pat" | "pmt" | "pcr" | "pts" => broken || is_found(outcome, &fault::UDP_LOSS),
+        "tracks" => broken,
+        _ => broken && is_flow(field),
+    });
     outcome
 }
 
@@ -81,25 +78,22 @@ fn is_found(outcome: &Outcome, fault: &'static Fault) -> bool {
     outcome.findings.iter().any(|finding| finding.fault == fault)
 }
 
-/// Which fault the thresholds of a field raise.
-fn fault_of(field: &'static Field) -> &'static Fault {
+pub(super) fn rule(field: &Field) -> Rule {
     match field.id {
-        "first_media" => &fault::START_SLOW,
-        "bitrate" => &fault::BITRATE,
-        "loss" => &fault::UDP_LOSS,
-        "jitter" => &fault::RTP_JITTER,
-        "gap" => &fault::STREAM_GAP,
-        "speed" => &fault::TS_CLOCK,
-        "continuity" => &fault::TS_CONTINUITY,
-        "nulls" => &fault::TS_NULLS,
-        "scrambled" => &fault::TS_SCRAMBLED,
-        "tracks" => &fault::TS_TRACKS,
-        _ => &fault::TS_INTERVAL,
+        "first_media" => Rule::of(&fault::START_SLOW),
+        "bitrate" => Rule::of(&fault::BITRATE),
+        "loss" => Rule::of(&fault::UDP_LOSS).above(LOSS_LIMITS),
+        "jitter" => Rule::of(&fault::RTP_JITTER),
+        "gap" => Rule::of(&fault::STREAM_GAP),
+        "speed" => Rule::of(&fault::TS_CLOCK).warn(Range::outside(SPEED_LIMITS.0, SPEED_LIMITS.1)),
+        "tracks" => Rule::of(&fault::TS_TRACKS),
+        "continuity" => Rule::of(&fault::TS_CONTINUITY).warn(Range::above(0.0)),
+        "pat" | "pmt" => Rule::of(&fault::TS_INTERVAL).warn(Range::above(TABLE_LIMIT)),
+        "pcr" => Rule::of(&fault::TS_INTERVAL).warn(Range::above(PCR_LIMIT)),
+        "pts" => Rule::of(&fault::TS_INTERVAL).warn(Range::above(PTS_LIMIT)),
+        "nulls" => Rule::of(&fault::TS_NULLS),
+        _ => Rule::of(&fault::TS_SCRAMBLED),
     }
-}
-
-fn seconds_of(time: Duration) -> String {
-    Unit::Seconds.human(time.into())
 }
 
 /// Whether media flows, from one sender, in the form that was named.
@@ -115,18 +109,11 @@ fn flow(outcome: &mut Outcome, args: &RtpArgs, address: &Address, seen: &Seen) {
         _ => {}
     }
     let watched = seen.watched();
-    let last = seen.last_arrival.or(seen.first_media).unwrap_or_default();
-    let silence = seen.until.saturating_sub(last);
+    let silence = seen.last_arrival.map_or(watched, |last| seen.until.saturating_sub(last));
     if silence >= STOPPED {
-        let came = seconds_of(last.saturating_sub(seen.first_media.unwrap_or_default()));
-        let text =
-            format!("{} datagrams came in {came}, then nothing for {}", seen.datagrams, seconds_of(silence));
-        outcome.find(&fault::STREAM_STALLED, text);
+        outcome.find(&fault::STREAM_STALLED, stalled(seen.datagrams, "datagrams", watched, silence));
     } else if watched < SHOWS.min(args.watch) {
-        outcome.find(
-            &fault::NO_DATA,
-            format!("the deadline left only {} to listen: raise -t", seconds_of(watched)),
-        );
+        outcome.find(&fault::NO_DATA, too_short(watched, "listen"));
     }
     let at_once = |sender: &&Sender| {
         sender.datagrams >= SENDER_MIN && seen.until.saturating_sub(sender.arrivals.1) < STOPPED
@@ -138,7 +125,7 @@ fn flow(outcome: &mut Outcome, args: &RtpArgs, address: &Address, seen: &Seen) {
     }
     let restarts = seen.takeovers + seen.rtp.map_or(0, |rtp| rtp.ssrc_changes + rtp.restarts);
     if restarts > 0 {
-        let text = format!("the source changed or restarted {restarts} times in {}", seconds_of(watched));
+        let text = format!("the source changed or restarted {restarts} times in {}", seconds(watched));
         outcome.find(&fault::RTP_RESTART, text);
     }
     if seen.dropped > 0 && lost(seen) > 0 {
@@ -174,7 +161,7 @@ fn transport(outcome: &mut Outcome, args: &RtpArgs, seen: &Seen, ts: &Report) {
     if watched < SHOWS {
         return;
     }
-    let time = seconds_of(watched);
+    let time = seconds(watched);
     if ts.packets > 0 && ts.null_packets == ts.packets {
         outcome.find(&fault::TS_EMPTY, format!("all {} packets are stuffing", ts.packets));
         return;
@@ -192,7 +179,7 @@ fn transport(outcome: &mut Outcome, args: &RtpArgs, seen: &Seen, ts: &Report) {
         clock(outcome, seen, ts, program);
     }
     let media: Vec<&Stream> = ts.streams().filter(|stream| stream.kind != Kind::Data).collect();
-    if !media.is_empty() && sending(ts).next().is_none() {
+    if !media.is_empty() && ts.sending().next().is_none() {
         let text = format!("tables and stuffing flow, and nothing of {} in {time}", described(seen, None));
         outcome.find(&fault::TS_EMPTY, text);
     } else if media.is_empty() && ts.pat.count > 0 && ts.programs.iter().all(|program| program.pmt.count > 0)
@@ -201,7 +188,7 @@ fn transport(outcome: &mut Outcome, args: &RtpArgs, seen: &Seen, ts: &Report) {
     } else {
         for stream in media {
             if let Some(text) = silent(seen, ts, stream.pid) {
-                find(outcome, &fault::TS_PID, worse(of_several), stream_name(stream), text);
+                find(outcome, &fault::TS_PID, worse(of_several), stream.to_string(), text);
             }
         }
     }
@@ -228,11 +215,11 @@ fn find(outcome: &mut Outcome, fault: &'static Fault, state: State, subject: Str
 /// Why a PID counts as silent.
 fn silent(seen: &Seen, ts: &Report, pid: u16) -> Option<String> {
     let Some((_, last)) = ts.pids.get(&pid).and_then(|pid| pid.arrivals) else {
-        return Some(format!("no packet in {}", seconds_of(seen.watched())));
+        return Some(format!("no packet in {}", seconds(seen.watched())));
     };
     // When everything has stopped this is said once.
     let since = seen.last_arrival.unwrap_or(seen.until).saturating_sub(last);
-    (since >= STOPPED).then(|| format!("no packet for {}, others flow", seconds_of(since)))
+    (since >= STOPPED).then(|| format!("no packet for {}, others flow", seconds(since)))
 }
 
 fn clock(outcome: &mut Outcome, seen: &Seen, ts: &Report, program: &Program) {
@@ -240,7 +227,7 @@ fn clock(outcome: &mut Outcome, seen: &Seen, ts: &Report, program: &Program) {
     let clock = clock_of(ts, pid);
     let name = || program_name(ts, program);
     if clock.count == 0 {
-        let text = format!("no clock (PCR) on PID {pid} in {}", seconds_of(seen.watched()));
+        let text = format!("no clock (PCR) on PID {pid} in {}", seconds(seen.watched()));
         find(outcome, &fault::TS_CLOCK, State::Critical, name(), text);
     } else if clock.jumps > 0 && seen.rtp.is_none_or(|rtp| rtp.missing == 0) {
         let text = format!("the clock on PID {pid} jumped {} times in {} values", clock.jumps, clock.count);
@@ -285,7 +272,8 @@ fn expected(outcome: &mut Outcome, args: &RtpArgs, seen: &Seen, description: Opt
     }
     let described = described(seen, description);
     if let Some(ts) = &seen.ts {
-        let tracks: Vec<(&str, Option<&str>)> = ts.streams().map(|s| (kind_name(s), Some(s.codec))).collect();
+        let tracks: Vec<(&str, Option<&str>)> =
+            ts.streams().map(|s| (s.kind_name(), Some(s.codec))).collect();
         args.expect.judge(outcome, &tracks, &described, &fault::TS_TRACKS);
     } else {
         let track = rtp_track(seen, description);
@@ -310,28 +298,11 @@ fn rtp_track(seen: &Seen, description: Option<&Description>) -> Option<(String, 
     })
 }
 
-fn kind_name(stream: &Stream) -> &'static str {
-    match stream.kind {
-        Kind::Video => "video",
-        Kind::Audio => "audio",
-        Kind::Data => "data",
-    }
-}
-
-fn stream_name(stream: &Stream) -> String {
-    format!("{} (PID {})", stream.codec, stream.pid)
-}
-
 fn program_name(ts: &Report, program: &Program) -> String {
     match ts.service(program).filter(|service| !service.name.is_empty()) {
         Some(service) => format!("{} (program {})", service.name, program.number),
         None => format!("program {}", program.number),
     }
-}
-
-/// Picture and sound that came.
-fn sending(ts: &Report) -> impl Iterator<Item = &Stream> {
-    ts.streams().filter(|stream| stream.kind != Kind::Data && ts.pids.contains_key(&stream.pid))
 }
 
 /// The facts as numbers.
@@ -357,7 +328,7 @@ pub(super) fn samples(seen: &Seen) -> Vec<Sample> {
     // Uneven arrival is a tenth of two seconds.
     let long = |clock: &Clock| clock.took >= SPEED_SHOWS;
     let speed = ts.and_then(|ts| clocks(ts).filter(long).find_map(|clock| clock.speed()));
-    let media = |ts: &Report| -> Vec<u16> { sending(ts).map(|stream| stream.pid).collect() };
+    let media = |ts: &Report| -> Vec<u16> { ts.sending().map(|stream| stream.pid).collect() };
     vec![
         FIRST_MEDIA.sample_opt(seen.first_media),
         BITRATE.sample_opt((flows && watched > 0.0).then(|| (seen.bytes as f64 * 8.0 / watched).round())),
@@ -365,7 +336,7 @@ pub(super) fn samples(seen: &Seen) -> Vec<Sample> {
         JITTER.sample_opt(jitter),
         GAP.sample_opt(flows.then_some(seen.longest_gap)),
         SPEED.sample_opt(speed.map(|speed| (speed * 1000.0).round() / 10.0)),
-        TRACKS.sample_opt(ts.map(|ts| sending(ts).count())),
+        TRACKS.sample_opt(ts.map(|ts| ts.sending().count())),
         CONTINUITY.sample_opt(ts.filter(|_| own == 0).map(Report::continuity_errors)),
         PAT.sample_opt(ts.and_then(Report::pat_interval)),
         PMT.sample_opt(
@@ -376,10 +347,6 @@ pub(super) fn samples(seen: &Seen) -> Vec<Sample> {
         NULLS.sample_opt(ts.map(|ts| percent(ts.null_packets, ts.packets))),
         SCRAMBLED.sample_opt(ts.map(|ts| percent(ts.scrambled_packets, ts.packets))),
     ]
-}
-
-fn percent(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { (part as f64 / whole as f64 * 1e5).round() / 1e3 }
 }
 
 /// What the stream holds, in a few words.
@@ -407,17 +374,11 @@ fn headline(seen: &Seen, description: Option<&Description>) -> String {
         return String::new();
     }
     let mut parts = vec![described(seen, description)];
-    for sample in samples(seen) {
-        let (Some(value), field) = (sample.value, sample.field) else { continue };
-        match field.id {
-            "bitrate" => parts.push(field.unit.human(value)),
-            "loss" => parts.push(format!("loss {}", field.unit.human(value))),
-            "scrambled" if seen.ts.as_ref().is_some_and(|ts| ts.scrambled_packets > 0) => {
-                parts.push(format!("scrambled {}", field.unit.human(value)));
-            }
-            _ => {}
-        }
+    let mut said = vec![(&BITRATE, ""), (&LOSS, "loss ")];
+    if seen.ts.as_ref().is_some_and(|ts| ts.scrambled_packets > 0) {
+        said.push((&SCRAMBLED, "scrambled "));
     }
+    parts.extend(told(&samples(seen), &said));
     let from = seen.senders.first().map(|sender| sender.address.ip().to_string()).unwrap_or_default();
     let on = seen.interface.as_ref().map(|interface| format!(" on {}", interface.name)).unwrap_or_default();
     parts.push(format!("from {from}{on}"));
@@ -425,11 +386,11 @@ fn headline(seen: &Seen, description: Option<&Description>) -> String {
 }
 
 fn details(seen: &Seen, description: Option<&Description>) -> Vec<String> {
-    let mut lines = silence::details(seen);
+    let mut details = Details(silence::details(seen));
     if seen.first_media.is_none() {
-        return lines;
+        return details.0;
     }
-    let mut say = |name: &str, value: String| lines.push(format!("{name}: {value}"));
+    let mut say = |name: &str, value: String| details.say(name, value);
     let ttl = seen.ttl.map(|ttl| format!(", TTL {ttl}")).unwrap_or_default();
     for sender in &seen.senders {
         say("sender", format!("{}, {} datagrams{ttl}", sender.address, sender.datagrams));
@@ -445,14 +406,14 @@ fn details(seen: &Seen, description: Option<&Description>) -> Vec<String> {
                 rtp.missing.saturating_sub(seen.dropped.into()),
                 rtp.reordered,
                 rtp.duplicates,
-                seconds_of(seen.longest_gap)
+                seconds(seen.longest_gap)
             ),
         );
     }
     for (payload_type, count) in &seen.other_types {
         say("beside it", format!("{count} packets of payload type {payload_type}, not looked at"));
     }
-    let Some(ts) = &seen.ts else { return lines };
+    let Some(ts) = &seen.ts else { return details.0 };
     say(
         "transport stream",
         format!(
@@ -479,12 +440,12 @@ fn details(seen: &Seen, description: Option<&Description>) -> Vec<String> {
                 String::new()
             };
             say(
-                kind_name(stream),
+                stream.kind_name(),
                 format!("{} on PID {}, {came} packets{scrambled}", stream.codec, stream.pid),
             );
         }
     }
-    lines
+    details.0
 }
 
 fn human_percent(part: u64, whole: u64) -> String {

@@ -14,14 +14,14 @@ use std::time::Duration;
 
 use clap::Args;
 use weir_cli::{Check, Common, UrlArg, seconds};
-use weir_contract::{Field, Outcome, Problem, Range, Thresholds, fault};
+use weir_contract::{Field, Outcome, Problem, Thresholds, fault};
 use weir_probe::multicast::Endpoint;
 use weir_probe::rtp::{Listen, Media, Seen, Tap, listen};
 use weir_probe::{NetOptions, Probe};
 use weir_wire::sdp;
 
 use crate::common::{self, ExpectArgs, StreamCheck, StreamLimits};
-use crate::dead_air::{DeadAirArgs, Ear, is_asked_for};
+use crate::dead_air::DeadAirArgs;
 use crate::fields::{
     BITRATE, BLACK, CONTINUITY, FIRST_MEDIA, FROZEN, GAP, JITTER, LOSS, LOUDNESS, NULLS, PAT, PCR, PMT, PTS,
     SCRAMBLED, SILENCE, SPEED, TRACKS,
@@ -51,14 +51,6 @@ pub const FIELDS: &[&Field] = &[
     &FROZEN,
     &BLACK,
 ];
-/// Percent of packets. Nothing is sent again to a group: each loss is seen or heard.
-const LOSS_LIMITS: (f64, f64) = (0.1, 2.0);
-/// Seconds, ETSI TR 101 290: 1.3 and 1.5, 2.3, 2.5.
-const TABLE_LIMIT: f64 = 0.5;
-const PCR_LIMIT: f64 = 0.1;
-const PTS_LIMIT: f64 = 0.7;
-/// Percent of real time; uneven arrival moves a watch of four seconds by less.
-const SPEED_LIMITS: (f64, f64) = (90.0, 110.0);
 /// A session description is read up to here.
 const SDP_MAX: u64 = 64 * 1024;
 
@@ -117,25 +109,6 @@ fn pid(text: &str) -> Result<u16, String> {
         .ok_or_else(|| "use PIDs from 0 to 8191, such as 256 or 0x100".to_owned())
 }
 
-impl RtpArgs {
-    fn thresholds(&self, field: &'static Field) -> Thresholds {
-        let warning = |range| Thresholds { warning: Some(range), critical: None };
-        let default = match field.id {
-            "loss" => Thresholds {
-                warning: Some(Range::above(LOSS_LIMITS.0)),
-                critical: Some(Range::above(LOSS_LIMITS.1)),
-            },
-            "speed" => warning(Range::outside(SPEED_LIMITS.0, SPEED_LIMITS.1)),
-            "continuity" => warning(Range::above(0.0)),
-            "pat" | "pmt" => warning(Range::above(TABLE_LIMIT)),
-            "pcr" => warning(Range::above(PCR_LIMIT)),
-            "pts" => warning(Range::above(PTS_LIMIT)),
-            _ => Thresholds::default(),
-        };
-        self.limits.of(field, FIELDS, default)
-    }
-}
-
 /// `check_rtp`
 #[derive(Debug)]
 pub struct Rtp;
@@ -162,9 +135,7 @@ impl Check for Rtp {
     }
 
     fn thresholds(args: &RtpArgs) -> Vec<(&'static Field, Thresholds)> {
-        let always = FIELDS.iter().filter(|field| !is_asked_for(field));
-        let always = always.map(|field| (*field, args.thresholds(field)));
-        always.chain(args.air.thresholds(&args.limits, FIELDS)).collect()
+        args.limits.all(FIELDS, &args.air, judge::rule)
     }
 
     fn run(args: &RtpArgs, common: &Common) -> Outcome {
@@ -195,24 +166,29 @@ impl StreamCheck for Rtp {
         let clock_rates: Vec<(u8, u32)> = formats(description.as_ref())
             .filter_map(|format| Some((format.payload_type, format.clock_rate?)))
             .collect();
-        let mut ear = args.air.ear();
-        let tap = RefCell::new(|media: Media<'_>| match (&mut ear, media) {
-            (Some(ear), Media::Ts(bytes)) => ear.feed(bytes),
-            (Some(ear), Media::Rtp(packet)) => {
-                let own = |format: &&sdp::Format| format.payload_type == packet.payload_type;
-                match formats(description.as_ref()).find(own) {
-                    Some(format) => ear.rtp(0, format, packet),
-                    None => ear.rtp(0, &sdp::Format::of_payload_type(packet.payload_type), packet),
+        let ear = args.air.ear().map(RefCell::new);
+        let tap = ear.as_ref().map(|ear| {
+            RefCell::new(|media: Media<'_>| match media {
+                Media::Ts(bytes) => ear.borrow_mut().feed(bytes),
+                Media::Rtp(packet) => {
+                    let own = |format: &&sdp::Format| format.payload_type == packet.payload_type;
+                    match formats(description.as_ref()).find(own) {
+                        Some(format) => ear.borrow_mut().rtp(0, format, packet),
+                        None => ear.borrow_mut().rtp(
+                            0,
+                            &sdp::Format::of_payload_type(packet.payload_type),
+                            packet,
+                        ),
+                    }
                 }
-            }
-            (None, _) => {}
+            })
         });
-        let tap: Option<&Tap<'_>> = if args.air.time().is_zero() { None } else { Some(&tap) };
+        let tap = tap.as_ref().map(|tap| tap as &Tap<'_>);
         let time = args.watch.max(args.air.time());
         let options = Listen { time, patience: args.wait, clock_rates: &clock_rates, tap };
         let problem = listen(&probe, &endpoint, options, &mut seen).await.err();
         let mut outcome = judge::judge(args, &address, &endpoint, description.as_ref(), &seen, problem);
-        let air = ear.map(Ear::report);
+        let air = ear.map(|ear| ear.into_inner().report());
         args.air.judge(&mut outcome, air.as_ref(), &args.limits, FIELDS);
         probe.finish(&mut outcome);
         Ok(outcome)

@@ -2,23 +2,26 @@
 
 use std::time::Duration;
 
-use weir_contract::{Fault, Field, Finding, Outcome, Problem, Sample, State, Unit, Value, fault};
+use weir_contract::{Fault, Field, Finding, Outcome, Problem, Range, Sample, State, Unit, Value, fault};
 use weir_probe::srt::{End, Seen};
 use weir_wire::srt::KeyState;
 use weir_wire::ts::{Kind, Report, Stream};
 
 use super::address::Address;
-use super::{SERVICE, SrtArgs};
+use super::{FIELDS, SERVICE, SrtArgs};
 use crate::fields::{BITRATE, CONTINUITY, FIRST_MEDIA, GAP, LOSS, NULLS, RESENT, RTT, TRACKS};
+use crate::judge::{Details, Rule, hurried, is_flow, seconds, stalled, told};
 
 /// A stream that has sent nothing for so long at the end of the watch has stopped.
 const STOPPED: Duration = Duration::from_millis(1500);
 /// A living peer says something every second (section 3.2.3); after this time without it hangs, or the way is cut.
 const MUTE: Duration = Duration::from_millis(2500);
-/// Waiting for less than this, unless it was asked for, proves nothing.
-const WAIT_MIN: Duration = Duration::from_secs(2);
 /// Tables of a transport stream come more often than this.
 const TABLES: Duration = Duration::from_secs(1);
+/// Percent of packets that players lack.
+const LOSS_LIMITS: (f64, f64) = (1.0, 5.0);
+/// Percent of packets that were sent again: the latency hides them, at the price of as much more bandwidth.
+const RESENT_WARNING: f64 = 10.0;
 
 pub(super) fn judge(
     args: &SrtArgs,
@@ -42,47 +45,31 @@ pub(super) fn judge(
         outcome.find(&fault::UDP_OVERFLOW, text);
     }
     let broken = outcome.state() == State::Critical;
-    for sample in samples(seen) {
-        let thresholds = args.thresholds(sample.field);
-        let follows = match sample.field.id {
-            "bitrate" | "gap" => broken,
-            "loss" | "resent" => seen.dropped > 0,
-            // What was lost on the way shows in the transport stream too.
-            "continuity" => broken || seen.statistics.lost > 0,
-            _ => false,
-        };
-        if follows {
-            // What is broken has been said; a bit rate of nothing is no second fault. Nor is a loss that is our own.
-            outcome.samples.push(sample.against(thresholds));
-        } else {
-            let before = outcome.findings.len();
-            let fault = fault_of(sample.field);
-            outcome.judge(sample.against(thresholds), fault);
-            if let Some(finding) = outcome.findings.get_mut(before) {
-                finding.text.push_str(&means(finding.fault, seen));
-            }
-        }
+    args.limits.judge(&mut outcome, samples(seen), FIELDS, rule, |_, field| match field.id {
+        // A loss that is our own.
+        "loss" | "resent" => seen.dropped > 0,
+        // What was lost on the way shows in the transport stream too.
+        "continuity" => broken || seen.statistics.lost > 0,
+        _ => broken && is_flow(field),
+    });
+    for finding in &mut outcome.findings {
+        finding.text.push_str(&means(finding.fault, seen));
     }
     outcome
 }
 
-/// Which fault the thresholds of a field raise.
-fn fault_of(field: &'static Field) -> &'static Fault {
+pub(super) fn rule(field: &Field) -> Rule {
     match field.id {
-        "first_media" => &fault::START_SLOW,
-        "bitrate" => &fault::BITRATE,
-        "loss" => &fault::SRT_LOSS,
-        "resent" => &fault::SRT_RESENT,
-        "rtt" => &fault::SRT_RTT,
-        "gap" => &fault::STREAM_GAP,
-        "continuity" => &fault::TS_CONTINUITY,
-        "nulls" => &fault::TS_NULLS,
-        _ => &fault::TS_TRACKS,
+        "first_media" => Rule::of(&fault::START_SLOW),
+        "bitrate" => Rule::of(&fault::BITRATE),
+        "loss" => Rule::of(&fault::SRT_LOSS).above(LOSS_LIMITS),
+        "resent" => Rule::of(&fault::SRT_RESENT).warn(Range::above(RESENT_WARNING)),
+        "rtt" => Rule::of(&fault::SRT_RTT),
+        "gap" => Rule::of(&fault::STREAM_GAP),
+        "continuity" => Rule::of(&fault::TS_CONTINUITY).warn(Range::above(0.0)),
+        "nulls" => Rule::of(&fault::TS_NULLS),
+        _ => Rule::of(&fault::TS_TRACKS),
     }
-}
-
-fn seconds_of(time: Duration) -> String {
-    Unit::Seconds.human(time.into())
 }
 
 /// What a rejection leaves open: who has a passphrase, and which stream was asked for.
@@ -104,7 +91,7 @@ fn means(fault: &'static Fault, seen: &Seen) -> String {
         return String::new();
     };
     let enough = if seen.latency < rtt * 4 { ", which is less than 4 round trips" } else { "" };
-    format!(" (latency {}{enough}, round trip {})", seconds_of(seen.latency), seconds_of(rtt))
+    format!(" (latency {}{enough}, round trip {})", seconds(seen.latency), seconds(rtt))
 }
 
 /// Whether media flows, which is the question.
@@ -118,46 +105,37 @@ fn flow(outcome: &mut Outcome, args: &SrtArgs, seen: &Seen) {
         None if mute >= MUTE => Some((&fault::SRT_LOST_PEER, mute_for(mute))),
         None => None,
     };
-    let Some(first) = seen.first_media else {
+    if seen.first_media.is_none() {
         let waited = seen.until.saturating_sub(seen.connected.unwrap_or_default());
         match how {
             Some((fault, how)) => {
-                let text =
-                    format!("{how} {} after it had accepted us, without any media", seconds_of(waited));
+                let text = format!("{how} {} after it had accepted us, without any media", seconds(waited));
                 outcome.find(fault, text);
             }
-            None if waited < args.wait.min(WAIT_MIN) => {
-                let text =
-                    format!("the deadline left only {} to wait for media: raise -t", seconds_of(waited));
-                outcome.find(&fault::NO_DATA, text);
-            }
+            None if hurried(outcome, waited, args.wait) => {}
             None => {
                 let text = format!(
                     "no media within {} after the server accepted us; it keeps the connection alive, so its source is silent, or it \
                      waits for media itself",
-                    seconds_of(waited)
+                    seconds(waited)
                 );
                 outcome.find(&fault::SRT_SILENT, text);
             }
         }
         return;
-    };
-    let last = seen.pace.last_arrival.unwrap_or(first);
-    let silence = seen.until.saturating_sub(last);
-    let came = format!("{packets} packets came in {}", seconds_of(last.saturating_sub(first)));
+    }
+    let silence = seen.pace.silence(seen.until);
     if let Some((fault, how)) = how {
-        outcome.find(fault, format!("{how}; {came}"));
+        let came = seconds(seen.watched().saturating_sub(silence));
+        outcome.find(fault, format!("{how}; {packets} packets came in {came}"));
     } else if silence >= STOPPED {
-        let text = format!(
-            "{came}, then nothing for {}; the server keeps the connection alive",
-            seconds_of(silence)
-        );
-        outcome.find(&fault::STREAM_STALLED, text);
+        let stalled = stalled(packets, "packets", seen.watched(), silence);
+        outcome.find(&fault::STREAM_STALLED, format!("{stalled}; the server keeps the connection alive"));
     }
 }
 
 fn mute_for(time: Duration) -> String {
-    format!("the server has said nothing at all, not even a sign of life, for {}", seconds_of(time))
+    format!("the server has said nothing at all, not even a sign of life, for {}", seconds(time))
 }
 
 /// Whether media can be read.
@@ -202,20 +180,18 @@ fn content(outcome: &mut Outcome, args: &SrtArgs, seen: &Seen) {
         outcome.find(&fault::TS_EMPTY, format!("all {count} transport packets are stuffing"));
     } else if long_enough && ts.programs.is_empty() {
         outcome.find(&fault::TS_PAT, format!("no programme table in {count} transport packets"));
-    } else if long_enough && !streams.is_empty() && sending(ts).next().is_none() {
+    } else if long_enough && !streams.is_empty() && ts.sending().next().is_none() {
         let text = format!("tables and stuffing flow, and nothing of {}", described(seen));
         outcome.find(&fault::TS_EMPTY, text);
     } else if long_enough {
         for stream in streams.iter().filter(|stream| matches!(stream.kind, Kind::Video | Kind::Audio)) {
             if !ts.pids.contains_key(&stream.pid) {
-                let text = format!(
-                    "the tables announce it, and nothing of it came in {}",
-                    seconds_of(seen.watched())
-                );
+                let text =
+                    format!("the tables announce it, and nothing of it came in {}", seconds(seen.watched()));
                 outcome.findings.push(Finding {
                     fault: &fault::TS_PID,
                     state: fault::TS_PID.state,
-                    subject: format!("{} (PID {})", stream.codec, stream.pid),
+                    subject: stream.to_string(),
                     text,
                 });
             }
@@ -223,22 +199,9 @@ fn content(outcome: &mut Outcome, args: &SrtArgs, seen: &Seen) {
     }
     if long_enough || !streams.is_empty() {
         let tracks: Vec<(&str, Option<&str>)> =
-            streams.iter().map(|stream| (kind_name(stream), Some(stream.codec))).collect();
+            streams.iter().map(|stream| (stream.kind_name(), Some(stream.codec))).collect();
         args.expect.judge(outcome, &tracks, &described(seen), &fault::TS_TRACKS);
     }
-}
-
-fn kind_name(stream: &Stream) -> &'static str {
-    match stream.kind {
-        Kind::Video => "video",
-        Kind::Audio => "audio",
-        Kind::Data => "data",
-    }
-}
-
-/// Picture and sound that came.
-fn sending(ts: &Report) -> impl Iterator<Item = &Stream> {
-    ts.streams().filter(|stream| stream.kind != Kind::Data && ts.pids.contains_key(&stream.pid))
 }
 
 /// What the stream holds, in a few words.
@@ -260,7 +223,7 @@ fn samples(seen: &Seen) -> Vec<Sample> {
     let flows = seen.first_media.is_some();
     let statistics = &seen.statistics;
     let ts = seen.content.ts.as_ref();
-    let tracks = ts.map(|ts| sending(ts).count());
+    let tracks = ts.map(|ts| ts.sending().count());
     vec![
         FIRST_MEDIA.sample_opt(seen.first_media),
         BITRATE.sample_opt(seen.pace.live_rate(seen.until)),
@@ -279,10 +242,8 @@ fn tenths(share: f64) -> f64 {
     (share * 1000.0).round() / 10.0
 }
 
-/// The pause at the end is one too, unless the stream has ended.
 fn longest_gap(seen: &Seen) -> Duration {
-    let last = seen.pace.last_arrival.filter(|_| seen.ended.is_none());
-    seen.pace.longest_gap.max(last.map_or(Duration::ZERO, |last| seen.until.saturating_sub(last)))
+    seen.pace.longest_pause(seen.until, seen.ended.is_some())
 }
 
 fn headline(seen: &Seen) -> String {
@@ -290,26 +251,23 @@ fn headline(seen: &Seen) -> String {
     if seen.first_media.is_some() {
         parts.push(described(seen));
     }
-    for sample in samples(seen) {
-        let (Some(value), field) = (sample.value, sample.field) else { continue };
-        match field.id {
-            "bitrate" => parts.push(field.unit.human(value)),
-            "first_media" => parts.push(format!("first media after {}", field.unit.human(value))),
-            "loss" => parts.push(format!("loss {}", field.unit.human(value))),
-            "resent" => parts.push(format!("resent {}", field.unit.human(value))),
-            "rtt" => parts.push(format!("round trip {}", field.unit.human(value))),
-            _ => {}
-        }
-    }
+    let said = [
+        (&FIRST_MEDIA, "first media after "),
+        (&BITRATE, ""),
+        (&LOSS, "loss "),
+        (&RESENT, "resent "),
+        (&RTT, "round trip "),
+    ];
+    parts.extend(told(&samples(seen), &said));
     parts.join(", ")
 }
 
 fn details(seen: &Seen) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut say = |name: &str, value: String| lines.push(format!("{name}: {value}"));
+    let mut details = Details::default();
+    let mut say = |name: &str, value: String| details.say(name, value);
     if let Some(settings) = &seen.settings {
         say("server", format!("SRT {}", settings.version_text()));
-        say("latency", seconds_of(seen.latency));
+        say("latency", seconds(seen.latency));
     }
     let content = &seen.content;
     match (seen.key_bits, content.encrypted, content.locked) {
@@ -320,7 +278,7 @@ fn details(seen: &Seen) -> Vec<String> {
         _ => {}
     }
     if seen.first_media.is_none() {
-        return lines;
+        return details.0;
     }
     let all = &seen.statistics;
     let percent = |share: Option<f64>| Unit::Percent.human(Value::Number(share.unwrap_or_default()));
@@ -338,16 +296,16 @@ fn details(seen: &Seen) -> Vec<String> {
             percent(all.first_loss()),
             all.reordered,
             all.repeated,
-            seconds_of(longest_gap(seen))
+            seconds(longest_gap(seen))
         ),
     );
     let Some(ts) = &content.ts else {
         say("payload", described(seen));
-        return lines;
+        return details.0;
     };
     for stream in ts.streams() {
         let came = ts.pids.get(&stream.pid).map_or(0, |pid| pid.packets);
-        say(kind_name(stream), format!("{} on PID {}, {came} packets", stream.codec, stream.pid));
+        say(stream.kind_name(), format!("{} on PID {}, {came} packets", stream.codec, stream.pid));
     }
     for service in &ts.services {
         say("service", service.name.clone());
@@ -361,5 +319,5 @@ fn details(seen: &Seen) -> Vec<String> {
             percent(Some(tenths(ts.null_share())))
         ),
     );
-    lines
+    details.0
 }

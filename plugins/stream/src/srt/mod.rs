@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use clap::Args;
 use weir_cli::{Check, Common, seconds};
-use weir_contract::{Field, Outcome, Problem, Range, Thresholds};
+use weir_contract::{Field, Outcome, Problem, Thresholds};
 use weir_probe::Probe;
 use weir_probe::http_stream::Tap;
 use weir_probe::srt::{Seen, Watch, watch};
 use weir_wire::auth::Credentials;
 
 use crate::common::{self, ExpectArgs, SourceArgs, StreamCheck, StreamLimits};
-use crate::dead_air::{DeadAirArgs, Ear, is_asked_for};
+use crate::dead_air::DeadAirArgs;
 use crate::fields::{
     BITRATE, BLACK, CONTINUITY, FIRST_MEDIA, FROZEN, GAP, LOSS, LOUDNESS, NULLS, RESENT, RTT, SILENCE, TRACKS,
 };
@@ -46,10 +46,6 @@ pub const FIELDS: &[&Field] = &[
 const PORTS: &[(&str, u16)] = &[("srt", 0)];
 /// libsrt's own.
 const LATENCY: Duration = Duration::from_millis(120);
-/// Percent of packets that players lack.
-const LOSS_LIMITS: (f64, f64) = (1.0, 5.0);
-/// Percent of packets that were sent again: the latency hides them, at the price of as much more bandwidth.
-const RESENT_WARNING: f64 = 10.0;
 
 /// The options of `check_srt`.
 #[derive(Args, Debug)]
@@ -85,19 +81,6 @@ pub struct SrtArgs {
 }
 
 impl SrtArgs {
-    fn thresholds(&self, field: &'static Field) -> Thresholds {
-        let default = match field.id {
-            "loss" => Thresholds {
-                warning: Some(Range::above(LOSS_LIMITS.0)),
-                critical: Some(Range::above(LOSS_LIMITS.1)),
-            },
-            "continuity" => Thresholds { warning: Some(Range::above(0.0)), critical: None },
-            "resent" => Thresholds { warning: Some(Range::above(RESENT_WARNING)), critical: None },
-            _ => Thresholds::default(),
-        };
-        self.limits.of(field, FIELDS, default)
-    }
-
     /// What the URL says, and what the options say instead.
     fn address(&self) -> Result<Address, Problem> {
         let target = Target::parse(self.source.url(), &["srt"])?;
@@ -140,9 +123,7 @@ impl Check for Srt {
     }
 
     fn thresholds(args: &SrtArgs) -> Vec<(&'static Field, Thresholds)> {
-        let always = FIELDS.iter().filter(|field| !is_asked_for(field));
-        let always = always.map(|field| (*field, args.thresholds(field)));
-        always.chain(args.air.thresholds(&args.limits, FIELDS)).collect()
+        args.limits.all(FIELDS, &args.air, judge::rule)
     }
 
     fn run(args: &SrtArgs, common: &Common) -> Outcome {
@@ -159,13 +140,9 @@ impl StreamCheck for Srt {
         args.air.fits(common)?;
         let asked = args.address()?;
         let look = async |probe: &Probe, address, target: &Target, _: Option<&Credentials>| {
-            let mut ear = args.air.ear();
-            let tap = RefCell::new(|bytes: &[u8]| {
-                if let Some(ear) = &mut ear {
-                    ear.feed(bytes);
-                }
-            });
-            let tap: Option<&Tap<'_>> = if args.air.time().is_zero() { None } else { Some(&tap) };
+            let ear = args.air.ear().map(RefCell::new);
+            let tap = ear.as_ref().map(|ear| RefCell::new(|bytes: &[u8]| ear.borrow_mut().feed(bytes)));
+            let tap = tap.as_ref().map(|tap| tap as &Tap<'_>);
             let options = Watch {
                 stream_id: asked.stream_id.as_deref(),
                 passphrase: asked.passphrase.as_deref(),
@@ -178,7 +155,7 @@ impl StreamCheck for Srt {
             let mut seen = Seen::default();
             let problem = watch(probe, address, options, &mut seen).await.err();
             let mut outcome = judge::judge(args, target.url.as_str(), &asked, &seen, problem);
-            let air = ear.map(Ear::report);
+            let air = ear.map(|ear| ear.into_inner().report());
             args.air.judge(&mut outcome, air.as_ref(), &args.limits, FIELDS);
             outcome
         };
