@@ -10,7 +10,7 @@ use weir_contract::{Field, Outcome, Problem, Range, Thresholds, fault};
 use weir_probe::Deadline;
 use weir_probe::state::StateFile;
 use weir_wire::ip_vs::expect::{self, Expectation};
-use weir_wire::ip_vs::{Key, Service};
+use weir_wire::ip_vs::{Dest, Key, Service};
 
 use crate::fields::{self, FIELDS};
 use crate::judge::judge;
@@ -202,7 +202,7 @@ fn check(args: &IpvsArgs, place: &Place, details: bool, deadline: Deadline) -> R
     if args.dns {
         let servers = report.table.services.iter().flat_map(|service| &service.dests);
         let virtual_ = report.table.services.iter().filter_map(|service| service.key.address());
-        report.names.look_up(servers.map(|dest| dest.address).chain(virtual_).map(|address| address.ip()));
+        report.names.look_up(servers.map(Dest::address).chain(virtual_).map(|address| address.ip()));
     }
     if args.sync.is_some() {
         report.sync = sync::look(place, &report.table);

@@ -104,7 +104,7 @@ pub fn compare(expectation: &Expectation, table: &Table, wanted: &dyn Fn(&Key) -
 
 /// Whether only the sorry server is left.
 fn is_sorry(expected: &Expected, service: &Service) -> bool {
-    service.dests.iter().all(|dest| Some(dest.address) == expected.sorry)
+    service.dests.iter().all(|dest| Some(dest.address()) == expected.sorry)
 }
 
 fn wrong(what: &str, live: impl std::fmt::Display, file: impl std::fmt::Display) -> Verdict {
@@ -166,10 +166,10 @@ fn one_service(expected: &Expected, service: &Service, drifts: &mut Vec<Drift>) 
         }
     }
     for dest in &service.dests {
-        let address = Some(dest.address);
+        let address = Some(dest.address());
         if sorry_active && address == expected.sorry {
             drifts.push(Drift { key, server: address, verdict: Verdict::SorryActive });
-        } else if !expected.servers.iter().any(|server| server.address == dest.address) {
+        } else if !expected.servers.iter().any(|server| server.address == dest.address()) {
             drifts.push(Drift { key, server: address, verdict: Verdict::Extra { weight: dest.weight } });
         }
     }
@@ -234,13 +234,14 @@ fn one_server(server: &Server, dest: &Dest) -> Vec<Verdict> {
     if let Some(forward) = server.forward.filter(|forward| !forward.gives(dest.forward)) {
         verdicts.push(wrong("forwarding", dest.forward.name(), forward.name()));
     }
-    if let (Some(file), Some(live)) = (server.tunnel, dest.tunnel)
+    let told = dest.told();
+    if let (Some(file), Some(live)) = (server.tunnel, told.tunnel)
         && file != live
     {
         verdicts.push(wrong("the tunnel", live, file));
     }
     for (what, file, live) in
-        [("the upper threshold", server.upper, dest.upper), ("the lower threshold", server.lower, dest.lower)]
+        [("the upper threshold", server.upper, told.upper), ("the lower threshold", server.lower, told.lower)]
     {
         if let (Some(file), Some(live)) = (file, live)
             && file != live
@@ -294,8 +295,8 @@ mod tests {
         table.services[0].dests.remove(0);
         table.services[0].dests[0].weight = 0;
         let rtsp = &mut table.services[2];
-        rtsp.dests.truncate(1);
-        rtsp.dests[0].address = "192.168.53.2:554".parse().expect("an address");
+        let other = rtsp.dests[0].clone().at("192.168.53.2:554".parse().expect("an address"));
+        rtsp.dests = vec![other];
         assert_eq!(
             words(&expectation, &table),
             [

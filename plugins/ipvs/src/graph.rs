@@ -246,7 +246,7 @@ impl Graphs for IpvsGraphs {
             ]);
             for dest in &service.dests {
                 let server = server(&id, dest);
-                samples.push(CONNS.sample_opt(dest.stats.as_ref().map(|s| s.conns)).of(&server));
+                samples.push(CONNS.sample_opt(dest.told().stats.map(|s| s.conns)).of(&server));
                 samples.push(WEIGHT.sample(dest.weight).of(&server));
             }
         }
@@ -270,7 +270,7 @@ impl Graphs for IpvsGraphs {
 
 /// A name for a server of a service: a server of two services has two lines.
 fn server(service: &str, dest: &Dest) -> String {
-    format!("{service}_{}", address_id(dest.address))
+    format!("{service}_{}", address_id(dest.address()))
 }
 
 #[cfg(test)]

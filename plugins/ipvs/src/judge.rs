@@ -133,7 +133,7 @@ fn sample(field: &'static Field, service: &Service, report: &Report, spread: Opt
             // A server without connections is not at its threshold, whatever that is; it is only asked for where it matters.
             let idle = |dest: &Dest| dest.active == 0 && dest.inactive == 0;
             let told = report.table.source == Source::Netlink;
-            let known = service.dests.iter().all(|dest| dest.upper.is_some() || (told && idle(dest)));
+            let known = service.dests.iter().all(|dest| dest.told().upper.is_some() || (told && idle(dest)));
             field.sample_opt(known.then(|| count(&Dest::is_overloaded)))
         }
         _ => field.sample_opt(spread.map(|spread| rounded(spread.distance()))),
@@ -180,7 +180,7 @@ fn threshold(
             .dests
             .iter()
             .filter(|dest| test(dest))
-            .map(|dest| report.names.address(dest.address))
+            .map(|dest| report.names.address(dest.address()))
             .collect();
         names.join(", ")
     };
@@ -245,7 +245,9 @@ fn whole(outcome: &mut Outcome, args: &IpvsArgs, report: &Report) {
     let counted = || {
         let dests = table.services.iter().flat_map(|service| &service.dests);
         dests
-            .map(|d| u64::from(d.active) + u64::from(d.inactive) + u64::from(d.persistent.unwrap_or(0)))
+            .map(|d| {
+                u64::from(d.active) + u64::from(d.inactive) + u64::from(d.told().persistent.unwrap_or(0))
+            })
             .sum()
     };
     // Some services do not tell how full the table is.
@@ -363,12 +365,12 @@ fn describe(outcome: &mut Outcome, report: &Report) {
         for dest in &service.dests {
             outcome.details.push(format!(
                 "  {} {} weight {} active {} inactive {}{}",
-                report.names.address(dest.address),
+                report.names.address(dest.address()),
                 dest.forward.name(),
                 dest.weight,
                 dest.active,
                 dest.inactive,
-                counters(dest.stats.as_deref())
+                counters(dest.told().stats.as_ref())
             ));
         }
     }

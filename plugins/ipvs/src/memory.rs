@@ -37,7 +37,7 @@ impl Memory {
     pub(crate) fn of(services: &[Service], drops: Option<u64>) -> Self {
         let rows = services.iter().flat_map(|service| {
             let counted = |dest: &weir_wire::ip_vs::Dest| {
-                Some(((service.key.id(), dest.address), dest.stats.as_ref()?.conns))
+                Some(((service.key.id(), dest.address()), dest.told().stats?.conns))
             };
             service.dests.iter().filter_map(counted)
         });
@@ -75,8 +75,8 @@ impl Memory {
         let weight = service.weight();
         let mut rows = Vec::new();
         for dest in service.dests.iter().filter(|dest| dest.weight > 0) {
-            let before = self.conns.get(&(service.key.id(), dest.address))?;
-            rows.push((dest, dest.stats.as_ref()?.conns.checked_sub(*before)?));
+            let before = self.conns.get(&(service.key.id(), dest.address()))?;
+            rows.push((dest, dest.told().stats?.conns.checked_sub(*before)?));
         }
         let total = rows.iter().map(|(_, new)| new).sum::<u64>();
         if total < volume.max(1) || rows.len() < 2 {
@@ -84,7 +84,7 @@ impl Memory {
         }
         let spread = |(dest, new): (&weir_wire::ip_vs::Dest, u64)| Spread {
             total,
-            server: dest.address,
+            server: dest.address(),
             got: new as f64 * 100.0 / total as f64,
             due: f64::from(dest.weight) * 100.0 / weight as f64,
         };
@@ -102,7 +102,7 @@ mod tests {
         for (at, conns) in conns.into_iter().enumerate() {
             let mut dest = Dest::new(format!("192.0.2.{}:80", at + 7).parse().expect("an address"));
             dest.weight = [3, 1][at];
-            dest.stats = Some(Box::new(Stats { conns, ..Stats::default() }));
+            dest.tell(|told| told.stats = Some(Stats { conns, ..Stats::default() }));
             service.dests.push(dest);
         }
         service

@@ -150,7 +150,7 @@ impl Place {
             for service in &mut table.services {
                 service.stats = None;
                 for dest in &mut service.dests {
-                    dest.stats = None;
+                    dest.tell(|told| told.stats = None);
                 }
             }
         }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use super::model::{full_prefix, prefix, sched_flags};
 use super::proc::TableError;
-use super::{Dest, Forward, Key, MAX_LINE, MAX_ROWS, Persistence, Protocol, Service, Stats, Tunnel};
+use super::{Dest, Forward, Key, MAX_LINE, MAX_ROWS, Persistence, Protocol, Service, Stats, Told, Tunnel};
 
 /// Which numbers stand behind an address.
 #[derive(Clone, Copy, PartialEq)]
@@ -115,13 +115,19 @@ fn dest_columns(dest: &mut Dest, columns: Columns, words: &[&str]) -> Option<()>
             dest.forward = words.first()?.parse().ok()?;
             (dest.weight, dest.active, dest.inactive) = (number(1)?, number(2)?, number(3)?);
         }
-        Columns::Counters | Columns::Rates => dest.stats = Some(Box::new(statistics(columns, words)?)),
+        Columns::Counters | Columns::Rates => {
+            let stats = statistics(columns, words)?;
+            dest.tell(|told| told.stats = Some(stats));
+        }
         Columns::Thresholds => {
-            (dest.upper, dest.lower) = (Some(number(0)?), Some(number(1)?));
+            let (upper, lower) = (number(0)?, number(1)?);
+            dest.tell(|told| (told.upper, told.lower) = (Some(upper), Some(lower)));
             (dest.active, dest.inactive) = (number(2)?, number(3)?);
         }
         Columns::Persistent => {
-            (dest.weight, dest.persistent) = (number(0)?, Some(number(1)?));
+            let persistent = number(1)?;
+            dest.tell(|told| told.persistent = Some(persistent));
+            dest.weight = number(0)?;
             (dest.active, dest.inactive) = (number(2)?, number(3)?);
         }
     }
@@ -276,19 +282,21 @@ fn rule_dest(key: &Key, options: &Options<'_>) -> Option<Dest> {
     };
     let number = |names: &[&str]| value(options, names).map(|text| text.parse::<u32>().ok());
     dest.weight = number(&["-w", "--weight"]).unwrap_or(Some(1))?;
+    let mut told = Told::default();
     if let Some(upper) = number(&["-x", "--u-threshold"]) {
-        dest.upper = Some(upper?);
+        told.upper = Some(upper?);
     }
     if let Some(lower) = number(&["-y", "--l-threshold"]) {
-        dest.lower = Some(lower?);
+        told.lower = Some(lower?);
     }
     if dest.forward == Forward::Tunnel {
-        dest.tunnel = Some(Tunnel {
+        told.tunnel = Some(Tunnel {
             kind: value(options, &["--tun-type"]).unwrap_or("ipip").parse().ok()?,
             port: value(options, &["--tun-port"]).map_or(Some(0), |port| port.parse().ok())?,
             checksum: if has(&["--tun-csum"]) { 1 } else { u16::from(has(&["--tun-remcsum"])) * 2 },
         });
     }
+    dest.tell(|all| *all = told);
     Some(dest)
 }
 
@@ -302,12 +310,13 @@ mod tests {
     fn rules_give_the_table_that_was_saved() {
         let listed = listing(include_str!("../../testdata/ip_vs/uml-6.1/ipvsadm_Ln")).expect("a listing");
         let mut saved = rules(include_str!("../../testdata/ip_vs/uml-6.1/ipvsadm_save")).expect("rules");
-        let tunnel = saved[4].dests[1].tunnel;
+        let tunnel = saved[4].dests[1].told().tunnel;
         assert_eq!(tunnel, Some(Tunnel { kind: TunnelKind::Gue, port: 6080, checksum: 0 }));
         for (saved, listed) in saved.iter_mut().zip(&listed) {
             for (saved, listed) in saved.dests.iter_mut().zip(&listed.dests) {
                 // What rules do not have, and what a listing does not.
-                (saved.active, saved.inactive, saved.tunnel) = (listed.active, listed.inactive, None);
+                (saved.active, saved.inactive) = (listed.active, listed.inactive);
+                saved.tell(|told| told.tunnel = None);
             }
             assert_eq!(saved, listed);
         }
@@ -321,7 +330,10 @@ mod tests {
         assert_eq!(stats[0].stats.map(|s| (s.conns, s.out_bytes)), Some((20, 24236)));
         let persistent =
             listing(include_str!("../../testdata/ip_vs/uml-6.1/ipvsadm_persistent")).expect("a listing");
-        assert_eq!(persistent.iter().flat_map(|s| &s.dests).filter_map(|d| d.persistent).sum::<u32>(), 2);
+        assert_eq!(
+            persistent.iter().flat_map(|s| &s.dests).filter_map(|d| d.told().persistent).sum::<u32>(),
+            2
+        );
         assert_eq!(large("24K"), Some(24_000));
     }
 
@@ -332,7 +344,7 @@ mod tests {
         assert_eq!(services[0].scheduler, "wlc");
         let dest = &services[0].dests[0];
         assert_eq!(
-            (dest.address.to_string().as_str(), dest.forward, dest.upper),
+            (dest.address().to_string().as_str(), dest.forward, dest.told().upper),
             ("192.0.2.7:80", Forward::Route, Some(100))
         );
     }

@@ -12,7 +12,7 @@ pub mod netlink;
 pub mod proc;
 
 pub use model::{
-    Daemon, DaemonRole, Dest, Forward, Key, KeyError, Persistence, Protocol, Service, Stats, Tunnel,
+    Daemon, DaemonRole, Dest, Forward, Key, KeyError, Persistence, Protocol, Service, Stats, Told, Tunnel,
     TunnelKind, address_id, sched_flag_names, tidy,
 };
 

@@ -242,9 +242,9 @@ fn servers(
             format!("{key} is not in this machine's table; name the servers with --real"),
         ));
     };
-    let address = |dest: &Dest| match dest.address.port() {
-        0 => SocketAddr::new(dest.address.ip(), vip.port()),
-        _ => dest.address,
+    let address = |dest: &Dest| match dest.address().port() {
+        0 => SocketAddr::new(dest.address().ip(), vip.port()),
+        _ => dest.address(),
     };
     Ok(service.dests.iter().map(|dest| (address(dest), Some(dest.weight))).collect())
 }

@@ -93,8 +93,8 @@ pub(crate) fn printed(counts: &str, stats: Option<&str>) -> Vec<String> {
         let name = format!("{} {}{}", service.key, service.scheduler, persistence.unwrap_or_default());
         lines.push(format!("{name}{}", counters(same.and_then(|s| s.stats.as_ref()))));
         for dest in &service.dests {
-            let stats = same.and_then(|s| s.dest(dest.address)).and_then(|d| d.stats.as_deref());
-            let (address, forward) = (dest.address, dest.forward.name());
+            let stats = same.and_then(|s| s.dest(dest.address())).and_then(|d| d.told().stats.as_ref());
+            let (address, forward) = (dest.address(), dest.forward.name());
             let counts = format!("weight {} active {} inactive {}", dest.weight, dest.active, dest.inactive);
             lines.push(format!("{name} -> {address} {forward} {counts}{}", counters(stats)));
         }

@@ -227,12 +227,12 @@ fn rules(name: &str, text: &str) -> Result<Expectation, ExpectError> {
 /// A saved service. Rules carry thresholds only when a person wrote them.
 fn saved(service: Service) -> Expected {
     let server = |dest: super::Dest| Server {
-        address: dest.address,
+        address: dest.address(),
         weight: Some(dest.weight),
         forward: Some(dest.forward),
-        tunnel: dest.tunnel,
-        upper: dest.upper,
-        lower: dest.lower,
+        tunnel: dest.told().tunnel,
+        upper: dest.told().upper,
+        lower: dest.told().lower,
         when_down: WhenDown::Stays,
     };
     Expected {

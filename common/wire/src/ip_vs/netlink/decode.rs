@@ -6,7 +6,7 @@ use super::attribute::{Attribute, Attributes, NetlinkError};
 use super::request::{INET, INET6};
 use crate::ip_vs::model::full_prefix;
 use crate::ip_vs::{
-    Daemon, DaemonRole, Dest, Forward, Key, Persistence, Protocol, Service, Stats, Tunnel, TunnelKind,
+    Daemon, DaemonRole, Dest, Forward, Key, Persistence, Protocol, Service, Stats, Told, Tunnel, TunnelKind,
 };
 
 /// `IP_VS_SVC_F_PERSISTENT`
@@ -166,9 +166,9 @@ pub fn dest(payload: &[u8], ipv6: bool) -> Result<Dest, NetlinkError> {
     let missing = |attribute| NetlinkError::Attribute { record: "destination", attribute };
     let outer = find(Attributes::of_generic(payload), 2)?.ok_or(missing("attributes"))?;
     let mut dest = Dest::new(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0));
+    let mut told = Told::default();
     let (mut family, mut address, mut port) = (if ipv6 { INET6 } else { INET }, None, 0);
     let mut tunnel = Tunnel::default();
-    let mut stats = None;
     for attribute in outer.nested() {
         let attribute = attribute?;
         let number = attribute.u32();
@@ -179,15 +179,15 @@ pub fn dest(payload: &[u8], ipv6: bool) -> Result<Dest, NetlinkError> {
                 dest.forward = number.and_then(Forward::from_number).ok_or(missing("forwarding method"))?;
             }
             4 => dest.weight = number.ok_or(missing("weight"))?,
-            5 => dest.upper = number,
-            6 => dest.lower = number,
+            5 => told.upper = number,
+            6 => told.lower = number,
             7 => dest.active = number.unwrap_or_default(),
             8 => dest.inactive = number.unwrap_or_default(),
-            9 => dest.persistent = number,
-            10 => stats = stats.or(statistics(attribute)?),
+            9 => told.persistent = number,
+            10 => told.stats = told.stats.or(statistics(attribute)?),
             // Zero-length at this number is padding.
             11 if !attribute.value.is_empty() => family = attribute.u16().ok_or(missing("family"))?,
-            12 => stats = statistics(attribute)?,
+            12 => told.stats = statistics(attribute)?,
             13 => {
                 tunnel.kind = match attribute.value.first() {
                     Some(1) => TunnelKind::Gue,
@@ -201,10 +201,9 @@ pub fn dest(payload: &[u8], ipv6: bool) -> Result<Dest, NetlinkError> {
         }
     }
     let ip = address.and_then(|a| ip(a.value, family == INET6)).ok_or(missing("address"))?;
-    dest.address = SocketAddr::new(ip, port);
-    dest.stats = stats.map(Box::new);
-    dest.tunnel = (dest.forward == Forward::Tunnel).then_some(tunnel);
-    Ok(dest)
+    told.tunnel = (dest.forward == Forward::Tunnel).then_some(tunnel);
+    dest.tell(|all| *all = told);
+    Ok(dest.at(SocketAddr::new(ip, port)))
 }
 
 /// Ten numbers, of 32 or 64 bits each; padding has no length and counts for nothing.

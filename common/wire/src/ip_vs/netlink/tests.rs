@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ip_vs::ipvsadm;
-use crate::ip_vs::{DaemonRole, Key, Service};
+use crate::ip_vs::{DaemonRole, Dest, Key, Service, Told};
 
 fn recorded(name: &str) -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/ip_vs").join(name);
@@ -35,7 +35,7 @@ fn table(kernel: &str) -> Vec<Service> {
         let bytes = recorded(&format!("{kernel}/genl/get_dest_{at:02}.bin"));
         let dest = |payload| dest(payload, service.key.is_ipv6()).expect("a destination");
         service.dests = payloads(&bytes).into_iter().map(dest).collect();
-        service.dests.sort_by_key(|dest| dest.address);
+        service.dests.sort_by_key(Dest::address);
     }
     services.sort_by_key(|service| service.key);
     services
@@ -55,12 +55,11 @@ fn printed(kernel: &str) -> Vec<Service> {
         let (stats, thresholds, saved) = (same(&stats), same(&thresholds), same(&saved));
         service.stats = stats.stats;
         for dest in &mut service.dests {
-            dest.stats = stats.dest(dest.address).expect("the same destination").stats.clone();
-            let threshold = thresholds.dest(dest.address).expect("the same destination");
-            (dest.upper, dest.lower) = (threshold.upper, threshold.lower);
-            dest.tunnel = saved.dest(dest.address).expect("the same destination").tunnel;
+            let told = |table: &Service| *table.dest(dest.address()).expect("the same destination").told();
+            let (stats, thresholds, saved) = (told(&stats), told(&thresholds), told(&saved));
+            dest.tell(|told| *told = Told { stats: stats.stats, tunnel: saved.tunnel, ..thresholds });
         }
-        service.dests.sort_by_key(|dest| dest.address);
+        service.dests.sort_by_key(Dest::address);
     }
     services.sort_by_key(|service| service.key);
     services
@@ -77,8 +76,10 @@ fn comparable(mut table: Vec<Service>) -> Vec<Service> {
         };
         strip(service.stats.as_mut());
         for dest in &mut service.dests {
-            strip(dest.stats.as_deref_mut());
-            dest.persistent = None;
+            dest.tell(|told| {
+                strip(told.stats.as_mut());
+                told.persistent = None;
+            });
         }
     }
     table
