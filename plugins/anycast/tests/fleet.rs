@@ -7,8 +7,8 @@ use std::fs;
 
 use common::topology::Topology;
 use common::{SERVICE4, SERVICE6};
+use weir_lab::Result;
 use weir_lab::anycast::{End, Host, wire};
-use weir_lab::{Outcome, Result};
 
 const HIJACKER: &str = "
 neighbor 10.0.9.1 {
@@ -16,13 +16,6 @@ neighbor 10.0.9.1 {
   family { ipv4 unicast; }
 }
 ";
-
-fn expect(seen: &Outcome, code: i32, words: &[&str]) {
-    assert_eq!(seen.code, Some(code), "wanted {code} and {words:?}: {}{}", seen.stdout, seen.stderr);
-    for word in words {
-        assert!(seen.stdout.contains(word), "no `{word}` in: {}", seen.stdout);
-    }
-}
 
 #[test]
 fn hijacks_are_seen_and_the_fleet_is_counted() -> Result<()> {
@@ -53,8 +46,7 @@ fn hijacks_are_seen_and_the_fleet_is_counted() -> Result<()> {
         ];
         net.router_host.lab().check("check_anycast_fleet", &options.concat())
     };
-    expect(
-        &look(&[])?,
+    look(&[])?.expect(
         0,
         &["192.0.2.0/24 is announced by 3: ape4, tr4, wix4", "announcers=3", "specifics=0", "length=2"],
     );
@@ -62,8 +54,7 @@ fn hijacks_are_seen_and_the_fleet_is_counted() -> Result<()> {
     net.router.until("show protocols bad4", "Established")?;
     hijacker.tell("announce route 192.0.2.0/25 next-hop self")?;
     net.router.until("show route 192.0.2.0/25", "bad4")?;
-    expect(
-        &look(&[])?,
+    look(&[])?.expect(
         2,
         &[
             "192.0.2.0/25 is a part of 192.0.2.0/24, announced by bad4 (AS path 64666)",
@@ -80,11 +71,8 @@ fn hijacks_are_seen_and_the_fleet_is_counted() -> Result<()> {
     hijacker.tell("announce route 192.0.2.0/24 next-hop self as-path [ 64666 64511 ]")?;
     net.router.until("show route 192.0.2.0/24", "bad4")?;
     let spoofed = look(&[])?;
-    expect(
-        &spoofed,
-        2,
-        &["AS 64666 is no allowed upstream", "[E-FLEET-UPSTREAM]", "announcers=3", "foreign=1"],
-    );
+    spoofed
+        .expect(2, &["AS 64666 is no allowed upstream", "[E-FLEET-UPSTREAM]", "announcers=3", "foreign=1"]);
     assert!(
         !spoofed.stdout.contains("E-FLEET-ROA"),
         "the ROA is valid for a spoofed origin: {}",
@@ -97,7 +85,7 @@ fn hijacks_are_seen_and_the_fleet_is_counted() -> Result<()> {
     net.sfo.tell("global rib del 192.0.2.0/24")?;
     net.router.until_gone("show route 192.0.2.0/24", "wix4")?;
     net.router.until_gone("show route 192.0.2.0/24", "tr4")?;
-    expect(&look(&[])?, 2, &["192.0.2.0/24 is announced by only 1: ape4", "[E-FLEET-ANNOUNCERS]"]);
+    look(&[])?.expect(2, &["192.0.2.0/24 is announced by only 1: ape4", "[E-FLEET-ANNOUNCERS]"]);
     views_of_other_daemons(&net)
 }
 
@@ -156,18 +144,15 @@ fn reports(net: &Topology) -> Result<()> {
             ["--reports", &folder_option, "--prefix", "192.0.2.0/24", "--node", "wix1,ape1,sfo1", "-c", "2:"];
         net.client.lab().check("check_anycast_fleet", &[&options[..], more].concat())
     };
-    expect(&look(&[])?, 0, &["192.0.2.0/24 is announced by 3: ape1, sfo1, wix1", "announcers=3"]);
+    look(&[])?.expect(0, &["192.0.2.0/24 is announced by 3: ape1, sfo1, wix1", "announcers=3"]);
     // Reports that are old count as unknown, not as withdrawn.
     for node in ["wix1", "ape1"] {
         let file = fs::File::options().append(true).open(folder.join(format!("{node}.json")))?;
         file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(1000))?;
     }
-    expect(
-        &look(&[])?,
-        3,
-        &["the report of wix1 is 100", "s old, more than 180 s", "[E-FLEET-OLD]", "announcers=U"],
-    );
-    expect(&look(&["--node", "lax1"])?, 3, &["lax1 has never reported"]);
+    look(&[])?
+        .expect(3, &["the report of wix1 is 100", "s old, more than 180 s", "[E-FLEET-OLD]", "announcers=U"]);
+    look(&["--node", "lax1"])?.expect(3, &["lax1 has never reported"]);
     Ok(())
 }
 
@@ -176,8 +161,8 @@ fn views_of_other_daemons(net: &Topology) -> Result<()> {
     let frr = format!("frr:{}", net.ape.folder().display());
     let options = ["--prefix", "198.51.100.0/24", "-c", "1:", "--origin", "64500", "--daemon"];
     let seen = net.ape_host.lab().check("check_anycast_fleet", &[&options[..], &[frr.as_str()]].concat())?;
-    expect(&seen, 0, &["198.51.100.0/24 is announced by 1: 10.0.2.1", "length=1"]);
+    seen.expect(0, &["198.51.100.0/24 is announced by 1: 10.0.2.1", "length=1"]);
     let seen = net.sfo_host.lab().check("check_anycast_fleet", &[&options[..], &["gobgp"]].concat())?;
-    expect(&seen, 0, &["198.51.100.0/24 is announced by 1: 10.0.4.1", "length=2"]);
+    seen.expect(0, &["198.51.100.0/24 is announced by 1: 10.0.4.1", "length=2"]);
     Ok(())
 }

@@ -35,7 +35,7 @@ impl Path {
     }
 
     fn expect(&self, more: &[&str], code: i32, words: &[&str]) -> Result<()> {
-        expect(&self.look(more)?, code, words);
+        self.look(more)?.expect(code, words);
         Ok(())
     }
 
@@ -50,7 +50,7 @@ impl Path {
     fn sysctl(&self, setting: &str) -> Result<()> {
         let mut command = self.near.lab().command("sysctl");
         command.args(["-qw", setting]);
-        expect(&self.near.lab().run(command)?, 0, &[]);
+        self.near.lab().run(command)?.expect(0, &[]);
         Ok(())
     }
 }
@@ -59,38 +59,23 @@ fn options<'a>(more: &[&'a str], folder: &'a str) -> Vec<&'a str> {
     [&["--state-dir", folder, "-n", "10", "--interval", "0.05", "--patience", "0.5"], more].concat()
 }
 
-fn expect(seen: &Outcome, code: i32, words: &[&str]) {
-    assert_eq!(seen.code, Some(code), "wanted {code} and {words:?}: {}{}", seen.stdout, seen.stderr);
-    for word in words {
-        assert!(seen.stdout.contains(word), "no `{word}` in: {}", seen.stdout);
-    }
-}
-
-/// The value of a perfdata label.
-fn value(seen: &Outcome, label: &str) -> f64 {
-    let found = seen.stdout.split_whitespace().find_map(|word| word.strip_prefix(&format!("{label}=")));
-    let number = found.and_then(|text| text.split(['s', '%', ';']).next()).and_then(|text| text.parse().ok());
-    assert!(number.is_some(), "no {label} in {}", seen.stdout);
-    number.unwrap_or_default()
-}
-
 #[test]
 fn round_trips_by_icmp_with_every_right() -> Result<()> {
     let Some(path) = Path::for_test(&[])? else { return Ok(()) };
     // Root without the group range: the raw socket.
     for target in [FAR, FAR6] {
         let seen = path.look(&["-H", target, "-w", "0.2"])?;
-        expect(&seen, 0, &["10 of 10 answered by ICMP (raw socket)", "loss=0%"]);
-        let median = value(&seen, "median");
+        seen.expect(0, &["10 of 10 answered by ICMP (raw socket)", "loss=0%"]);
+        let median = seen.metric("median");
         assert!((0.020..0.450).contains(&median), "{}", seen.stdout);
     }
     // Nobody without any right: UDP, and it is said.
     let seen = path.as_nobody(&["-H", FAR, "-n", "3"])?;
-    expect(&seen, 0, &["3 of 3 answered by UDP to a closed port"]);
+    seen.expect(0, &["3 of 3 answered by UDP to a closed port"]);
     // Nobody in the range: the datagram socket.
     path.sysctl("net.ipv4.ping_group_range=0 2147483647")?;
     for target in [FAR, FAR6] {
-        expect(&path.as_nobody(&["-H", target])?, 0, &["10 of 10 answered by ICMP |"]);
+        path.as_nobody(&["-H", target])?.expect(0, &["10 of 10 answered by ICMP |"]);
     }
     Ok(())
 }
@@ -180,7 +165,7 @@ fn services_are_measured_by_their_own_protocol() -> Result<()> {
     )?;
     // HTTP is two round trips: the handshake and the request.
     let seen = path.look(&["-H", FAR, "--probe", &http])?;
-    assert!(value(&seen, "median") > 0.040, "{}", seen.stdout);
+    assert!(seen.metric("median") > 0.040, "{}", seen.stdout);
     Ok(())
 }
 
@@ -213,8 +198,7 @@ fn the_graph_draws_the_same_numbers() -> Result<()> {
         command.arg(argument).env("options", "-n 5 --interval 0.02 --state-dir /nonexistent");
         path.near.lab().run(command)
     };
-    expect(
-        &run("config")?,
+    run("config")?.expect(
         0,
         &[
             "multigraph latency_198_51_100_2",
@@ -223,9 +207,9 @@ fn the_graph_draws_the_same_numbers() -> Result<()> {
         ],
     );
     let seen = run("")?;
-    expect(&seen, 0, &["median.value ", "loss.value 0", "multigraph latency_198_51_100_2.jitter"]);
+    seen.expect(0, &["median.value ", "loss.value 0", "multigraph latency_198_51_100_2.jitter"]);
     path.wire.set(1.0, 0.0, 1.0)?;
-    expect(&run("")?, 0, &["median.value U", "loss.value 100"]);
+    run("")?.expect(0, &["median.value U", "loss.value 100"]);
     Ok(())
 }
 
@@ -284,7 +268,7 @@ fn probes_are_spread_over_the_time_between_fetches() -> Result<()> {
     let kill = format!("kill -KILL {}", first[0]);
     let mut command = path.near.lab().command("sh");
     command.args(["-c", &kill]);
-    expect(&path.near.lab().run(command)?, 0, &[]);
+    path.near.lab().run(command)?.expect(0, &[]);
     weir_lab::wait_until("its end", minute, || gatherers(&link).is_empty())?;
     node.fetch(&link)?;
     assert_eq!(gatherers(&link).len(), 1, "{}", node.log());
@@ -298,10 +282,10 @@ fn probes_fill_the_time_that_they_are_given() -> Result<()> {
     let options =
         ["-H", FAR, "-n", "10", "--spread", "2", "--patience", "0.5", "--state-dir", "/nonexistent"];
     let seen = path.near.lab().check("check_latency", &options)?;
-    expect(&seen, 0, &["10 of 10"]);
+    seen.expect(0, &["10 of 10"]);
     let took = seen.took.as_secs_f64();
     assert!((1.8..8.0).contains(&took), "nine intervals of 0.2 s: {took}");
     let seen = path.near.lab().check("check_latency", &["-H", FAR, "--spread", "50"])?;
-    expect(&seen, 3, &["10 probes every 5.00 s", "do not fit into the timeout of 10.0 s"]);
+    seen.expect(3, &["10 probes every 5.00 s", "do not fit into the timeout of 10.0 s"]);
     Ok(())
 }

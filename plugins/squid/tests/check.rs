@@ -34,16 +34,6 @@ fn visit(squid: &Squid, paths: &[String]) -> Result<()> {
     squid.visit("www.example", &paths.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// The number behind `label=` in perfdata.
-fn metric(outcome: &Outcome, label: &str) -> f64 {
-    let line = outcome.stdout.lines().next().unwrap_or_default();
-    let perfdata = line.rsplit_once(" | ").map_or("", |(_, perfdata)| perfdata);
-    let word = perfdata.split(' ').find_map(|word| word.strip_prefix(&format!("{label}=")));
-    let word = word.unwrap_or_else(|| panic!("no {label} in: {line}"));
-    let end = word.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | '-')).unwrap_or(word.len());
-    word[..end].parse().unwrap_or_else(|_| panic!("{label}={word} in: {line}"))
-}
-
 /// Request ratio, byte ratio and count, worked out of the access log without manager requests.
 fn from_log(squid: &Squid) -> (f64, f64, f64) {
     let log = fs::read_to_string(squid.file("access.log")).unwrap();
@@ -102,10 +92,10 @@ fn ratios_are_true(lab: &Lab, squid: SquidBuilder) -> Result<()> {
     let (hits, bytes, requests) = from_log(&squid);
     // With two workers a few objects are fetched by both.
     assert!(requests == 100.0 && (45.0..=60.0).contains(&hits), "{hits} of {requests}");
-    assert!((metric(&second, "hit_ratio") - hits).abs() < 0.1, "{}", second.stdout);
+    assert!((second.metric("hit_ratio") - hits).abs() < 0.1, "{}", second.stdout);
     // Squid counts bytes in KiB and cuts, which 100 answers of 100 kB do not feel.
-    assert!((metric(&second, "byte_hit_share") - bytes).abs() < 0.1, "{bytes}: {}", second.stdout);
-    assert!((metric(&second, "byte_hit_ratio") - bytes).abs() < 1.0, "{bytes}: {}", second.stdout);
+    assert!((second.metric("byte_hit_share") - bytes).abs() < 0.1, "{bytes}: {}", second.stdout);
+    assert!((second.metric("byte_hit_ratio") - bytes).abs() < 1.0, "{bytes}: {}", second.stdout);
     assert_eq!(second.code, Some(2));
     assert!(
         second.stdout.contains("E-SQUID-HITS") && second.stdout.contains("expected"),
@@ -148,7 +138,7 @@ fn a_forward_proxy_s_ratios_are_those_of_its_access_log() -> Result<()> {
     // 60 of 140 answers' worth of 100 kB.
     assert!((bytes - 100.0 * 60.0 / 140.0).abs() < 0.1, "{bytes}");
     for (label, logged) in [("hit_ratio", hits), ("byte_hit_share", bytes), ("byte_hit_ratio", bytes)] {
-        assert!((metric(&second, label) - logged).abs() < 0.1, "{label}, {logged}: {}", second.stdout);
+        assert!((second.metric(label) - logged).abs() < 0.1, "{label}, {logged}: {}", second.stdout);
     }
     // As a proxy: each miss went straight to the host of its URL, and no peer had a part in it.
     let log = fs::read_to_string(squid.file("access.log"))?;
@@ -361,8 +351,8 @@ fn snmp_tells_the_same_and_counts_nothing_of_ours() -> Result<()> {
     let outcome = check(&lab, &squid, &wish)?;
     let (hits, bytes, _) = from_log(&squid);
     assert_eq!(outcome.code, Some(0), "{}", outcome.stdout);
-    assert!((metric(&outcome, "hit_ratio") - hits).abs() < 0.1, "{hits}: {}", outcome.stdout);
-    assert!((metric(&outcome, "byte_hit_ratio") - bytes).abs() < 1.0, "{bytes}: {}", outcome.stdout);
+    assert!((outcome.metric("hit_ratio") - hits).abs() < 0.1, "{hits}: {}", outcome.stdout);
+    assert!((outcome.metric("byte_hit_ratio") - bytes).abs() < 1.0, "{bytes}: {}", outcome.stdout);
     assert!(
         outcome.stdout.contains("Squid 5.7") && outcome.stdout.contains("1 of 1 peers up"),
         "{}",

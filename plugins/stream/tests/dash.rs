@@ -5,7 +5,7 @@ mod support;
 use std::fs;
 use std::time::Duration;
 
-use support::{at_deadline, critical, metric, ok, warning};
+use support::{at_deadline, critical, ok, warning};
 use weir_lab::{Clip, Hostile, Lab, Outcome, Result, wait_until};
 
 fn check_dash(lab: &Lab, arguments: &[&str]) -> Result<Outcome> {
@@ -24,9 +24,9 @@ fn a_live_timeline_with_picture_and_sound() -> Result<()> {
         &["2 of 2 representations play", "MP4 at", "clock: UTCTiming http-xsdate", "audio 1", "video 0"],
     );
     assert!(seen.took.as_secs_f64() < 3.0, "one look is enough, it took {:?}", seen.took);
-    assert!(metric(&seen, "lag") <= 3.0, "{seen:#?}");
-    assert!((100_000.0..2_000_000.0).contains(&metric(&seen, "bitrate")));
-    assert!(metric(&seen, "segment_ratio") < 0.5 && metric(&seen, "skew") < 1.5);
+    assert!(seen.metric("lag") <= 3.0, "{seen:#?}");
+    assert!((100_000.0..2_000_000.0).contains(&seen.metric("bitrate")));
+    assert!(seen.metric("segment_ratio") < 0.5 && seen.metric("skew") < 1.5);
 
     critical(
         &check_dash(&lab, &[&url, "--expect-variants", "3"])?,
@@ -74,7 +74,7 @@ fn numbers_that_follow_the_clock_are_believed_only_when_they_exist() -> Result<(
     let dash = lab.dash().numbered().without_clock().start()?;
     let seen = check_dash(&lab, &["-v", &dash.url()])?;
     ok(&seen, &["2 of 2 representations play", "clock: the server's Date"]);
-    assert!(metric(&seen, "lag") < 3.5, "{seen:#?}");
+    assert!(seen.metric("lag") < 3.5, "{seen:#?}");
     dash.encoder().pause()?;
     wait_until("the edge is late", Duration::from_secs(8), || {
         check_dash(&lab, &[&dash.url()])
@@ -96,7 +96,7 @@ fn lists_of_segments_and_ranges_of_one_file_are_live_too() -> Result<()> {
         })?;
         let seen = check_dash(&lab, &["-v", &dash.url(), "--segments", "ends"])?;
         ok(&seen, &["2 of 2 representations play", "clock: UTCTiming http-xsdate"]);
-        assert!(metric(&seen, "lag") < 3.5 && metric(&seen, "bitrate") > 100_000.0, "{seen:#?}");
+        assert!(seen.metric("lag") < 3.5 && seen.metric("bitrate") > 100_000.0, "{seen:#?}");
         dash.encoder().pause()?;
     }
     std::thread::sleep(Duration::from_secs(8));
@@ -218,7 +218,7 @@ fn a_second_look_goes_where_the_manifest_says() -> Result<()> {
 #[test]
 fn hostile_servers_meet_bounds() -> Result<()> {
     let Some(lab) = Lab::for_test(&["nginx"]) else { return Ok(()) };
-    let run = |url: &str| support::bounded(&lab, "check_dash", &["-t", "2", url]);
+    let run = |url: &str| lab.bounded("check_dash", &["-t", "2", url]);
     let hostile = |kind: Hostile| -> Result<Outcome> { run(&lab.hostile(kind)?.url("http", "/live.mpd")) };
     critical(&hostile(Hostile::EndlessBody)?, &["E-LIMIT"]);
     for slow in [Hostile::Silent, Hostile::Drip(Duration::from_millis(100))] {

@@ -4,8 +4,8 @@ mod support;
 
 use std::time::Duration;
 
-use support::{critical, http, metric, ok, rtsp, together, unknown};
-use weir_lab::{Clip, Lab, Result};
+use support::{critical, http, ok, rtsp, unknown};
+use weir_lab::{Clip, Lab, Result, together};
 
 /// All that can be asked of a channel with pictures.
 const ALL: [&str; 8] = ["-t", "20", "--silence", "-50:8s", "--frozen", "8s", "--black", "8s"];
@@ -26,10 +26,10 @@ fn a_silent_mount_of_icecast_is_critical_and_one_that_plays_is_not() -> Result<(
     })?;
     for well in [&seen[0], &seen[2], &seen[3]] {
         ok(well, &["longest silence", "loudness=-2"]);
-        assert!(metric(well, "silence") < 0.5, "{well:#?}");
+        assert!(well.metric("silence") < 0.5, "{well:#?}");
     }
     critical(&seen[1], &["E-AIR-SILENT", "no sound above -50 dBFS", "loudness=-96"]);
-    assert!(metric(&seen[1], "silence") >= 8.0, "{:#?}", seen[1]);
+    assert!(seen[1].metric("silence") >= 8.0, "{:#?}", seen[1]);
     Ok(())
 }
 

@@ -4,8 +4,8 @@ mod support;
 
 use std::time::Duration;
 
-use support::{at_deadline, at_once, bounded, critical, hides, ok, together, warning};
-use weir_lab::{Hostile, Lab, Outcome, Result};
+use support::{at_deadline, at_once, critical, ok, warning};
+use weir_lab::{Hostile, Lab, Outcome, Result, together};
 
 fn check_hls(lab: &Lab, arguments: &[&str]) -> Result<Outcome> {
     lab.check("check_hls", arguments)
@@ -32,7 +32,7 @@ fn hostile_servers_are_named_and_bounded() -> Result<()> {
     ];
     together(kinds, |(kind, words)| {
         let server = lab.hostile(kind)?;
-        let seen = bounded(&lab, "check_hls", &[&server.url("http", "/live.m3u8")])?;
+        let seen = lab.bounded("check_hls", &[&server.url("http", "/live.m3u8")])?;
         critical(&seen, words);
         at_once(&seen);
         Ok(())
@@ -155,9 +155,9 @@ fn servers_that_change_what_they_serve() -> Result<()> {
     critical(&check_hls(&lab, &[&closed])?, &["E-AUTH", "wants credentials"]);
     let wrong = check_hls(&lab, &["-l", "watcher", "-a", "gue55", &closed])?;
     critical(&wrong, &["E-AUTH", "refuses the credentials"]);
-    hides(&wrong, "gue55");
+    wrong.hides("gue55");
     let right = check_hls(&lab, &["-vvv", &closed.replace("http://", "http://watcher:s3cret@")])?;
     ok(&right, &["1 of 1 variants play"]);
-    hides(&right, "s3cret");
+    right.hides("s3cret");
     Ok(())
 }

@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use support::{critical, metric, ok, unknown, warning};
+use support::{critical, ok, unknown, warning};
 use weir_lab::{Clip, Lab, Outcome, Result, wait_until};
 
 fn check_hls(lab: &Lab, arguments: &[&str]) -> Result<Outcome> {
@@ -20,9 +20,9 @@ fn a_live_channel_with_two_variants() -> Result<()> {
     let seen = check_hls(&lab, &["-v", &url, "--expect-variants", "2"])?;
     ok(&seen, &["2 of 2 variants play", "MPEG-TS"]);
     assert!(seen.took.as_secs_f64() < 3.0, "one look is enough, it took {:?}", seen.took);
-    assert!(metric(&seen, "lag") < 6.0);
-    assert!((100_000.0..2_000_000.0).contains(&metric(&seen, "bitrate")));
-    assert!(metric(&seen, "segment_ratio") < 0.5);
+    assert!(seen.metric("lag") < 6.0);
+    assert!((100_000.0..2_000_000.0).contains(&seen.metric("bitrate")));
+    assert!(seen.metric("segment_ratio") < 0.5);
 
     let seen = check_hls(&lab, &[&hls.variant_url(1), "--segments", "ends"])?;
     ok(&seen, &["variants=1"]);

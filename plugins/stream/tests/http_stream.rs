@@ -5,8 +5,8 @@ mod support;
 use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
-use support::{at_once, critical, hides, http, metric, ok, together, unknown, warning};
-use weir_lab::{Clip, Hostile, Icecast, Lab, Nginx, Result, Source, wait_until};
+use support::{at_once, critical, http, ok, unknown, warning};
+use weir_lab::{Clip, Hostile, Icecast, Lab, Nginx, Result, Source, together, wait_until};
 
 /// A source that has been on long enough for the server to have something in its buffer for new listeners.
 fn source(icecast: &Icecast, mount: &str, clip: Clip) -> Result<Source> {
@@ -30,9 +30,9 @@ fn icecast_flows_in_every_codec() -> Result<()> {
     })?;
     for (seen, (_, _, name)) in seen.iter().zip(mounts) {
         ok(seen, &[name, "station: Weir test", "of which"]);
-        assert!(metric(seen, "gap") < 2.5, "{seen:#?}");
+        assert!(seen.metric("gap") < 2.5, "{seen:#?}");
     }
-    let bitrate = metric(&seen[0], "bitrate");
+    let bitrate = seen[0].metric("bitrate");
     assert!(
         (50_000.0..80_000.0).contains(&bitrate),
         "a source of 64 kbit/s, without the burst: {:#?}",
@@ -91,7 +91,7 @@ fn a_source_that_dies_while_it_is_heard_has_ended_the_stream() -> Result<()> {
         heard.join().expect("no panic")
     })?;
     critical(&seen, &["E-STREAM-ENDED", "the server ended the stream after"]);
-    assert!(metric(&seen, "first_media") > 0.0, "what was measured is kept: {seen:#?}");
+    assert!(seen.metric("first_media") > 0.0, "what was measured is kept: {seen:#?}");
     Ok(())
 }
 
@@ -118,7 +118,7 @@ fn shoutcast_flows_and_stalls() -> Result<()> {
     let (well, stalled) = (lab.hostile(Hostile::Shoutcast)?, lab.hostile(Hostile::ShoutcastStalled)?);
     let seen = together([&well, &stalled], |server| http(&lab, &["-v", &server.url("http", "/")]))?;
     ok(&seen[0], &["ICY (SHOUTcast v1)", "advertised: 64 kbit/s"]);
-    assert!((48_000.0..80_000.0).contains(&metric(&seen[0], "bitrate")), "{:#?}", seen[0]);
+    assert!((48_000.0..80_000.0).contains(&seen[0].metric("bitrate")), "{:#?}", seen[0]);
     critical(&seen[1], &["E-STREAM-STALLED", "64.0 KiB came at once", "then nothing for"]);
     Ok(())
 }
@@ -159,7 +159,7 @@ fn a_file_with_a_length_is_on_demand_and_may_end() -> Result<()> {
     critical(&seen[3], &["E-STREAM-SILENT"]);
     critical(&seen[4], &["E-HTTP-STATUS", "404"]);
     seen.iter().for_each(at_once);
-    assert!(metric(&seen[1], "bitrate") > 64_000.0, "the rate of the download: {:#?}", seen[1]);
+    assert!(seen[1].metric("bitrate") > 64_000.0, "the rate of the download: {:#?}", seen[1]);
     Ok(())
 }
 
@@ -201,8 +201,8 @@ fn listeners_credentials_are_asked_for_used_and_hidden() -> Result<()> {
     let mut by_environment = lab.command(weir_lab::bin("check_http_stream")?);
     by_environment.args([&url, "-l", "user"]).env("WEIR_PASSWORD", "s3cret");
     ok(&lab.run(by_environment)?, &["MPEG audio"]);
-    hides(&seen[0], "s3cret");
-    hides(&seen[2], "wr0ng");
+    seen[0].hides("s3cret");
+    seen[2].hides("wr0ng");
     Ok(())
 }
 

@@ -5,7 +5,7 @@ mod support;
 use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
-use support::{at_deadline, at_once, bounded, critical};
+use support::{at_deadline, at_once, critical};
 use weir_lab::{Hostile, Lab, Result};
 
 /// What a server does wrong, and what is said of it.
@@ -13,7 +13,7 @@ type Case = (Hostile, &'static [&'static str]);
 
 fn check((kind, words): Case, lab: &Lab) -> Result<weir_lab::Outcome> {
     let server = lab.hostile(kind)?;
-    let seen = bounded(lab, "check_http_stream", &[&server.url("http", "/live"), "-t", "2"])?;
+    let seen = lab.bounded("check_http_stream", &[&server.url("http", "/live"), "-t", "2"])?;
     critical(&seen, words);
     Ok(seen)
 }
@@ -26,7 +26,7 @@ fn servers_that_say_too_little_meet_the_deadline() -> Result<()> {
         (Hostile::Drip(Duration::from_millis(100)), &["E-SERVER-TIMEOUT", "stage request"]),
         (Hostile::Drip(Duration::from_secs(5)), &["E-SERVER-TIMEOUT", "stage request"]),
     ];
-    support::together(cases, |case| check(case, &lab))?.iter().for_each(|seen| at_deadline(seen, 2));
+    weir_lab::together(cases, |case| check(case, &lab))?.iter().for_each(|seen| at_deadline(seen, 2));
     Ok(())
 }
 
@@ -65,7 +65,7 @@ fn answers_of_a_few_bytes_are_judged_by_what_they_hold() -> Result<()> {
         (answer("HTTP/1.0 503 Too Many Users\r\n\r\n"), &["E-HTTP-STATUS", "503 Too Many Users"]),
         (answer("ICY 400 Server Full\r\n\r\n"), &["E-HTTP-STATUS", "400 Server Full"]),
     ];
-    support::together(cases, |case| check(case, &lab))?.iter().for_each(at_once);
+    weir_lab::together(cases, |case| check(case, &lab))?.iter().for_each(at_once);
     Ok(())
 }
 
@@ -85,8 +85,8 @@ fn media_that_drips_is_heard_to_the_end() -> Result<()> {
         }
     })?;
     let urls = [silent.url("http", "/"), dripping.url("http", "/")];
-    let seen = support::together(&urls, |url| {
-        bounded(&lab, "check_http_stream", &[url, "-t", "2", "--min-bitrate", "8000"])
+    let seen = weir_lab::together(&urls, |url| {
+        lab.bounded("check_http_stream", &[url, "-t", "2", "--min-bitrate", "8000"])
     })?;
     critical(&seen[0], &["E-STREAM-SILENT"]);
     critical(&seen[1], &["E-NOT-MEDIA", "unknown data"]);

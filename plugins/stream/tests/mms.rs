@@ -5,8 +5,8 @@ mod support;
 
 use std::time::Duration;
 
-use support::{at_deadline, at_once, bounded, critical, hides, metric, ok, together, unknown, warning};
-use weir_lab::{Fault, Hostile, Lab, MediaServer, Mmst, Outcome, Result};
+use support::{at_deadline, at_once, critical, ok, unknown, warning};
+use weir_lab::{Fault, Hostile, Lab, MediaServer, Mmst, Outcome, Result, together};
 
 /// The burst of the test server is over, and a second of real time shows.
 const WATCH: &[&str] = &["--watch", "3"];
@@ -24,10 +24,10 @@ fn vlc_flows_over_http() -> Result<()> {
     let seen = together([&url, &any], |url| mms(&lab, &[expected.as_slice(), &[url]].concat()))?;
     for seen in &seen {
         ok(seen, &["WMV2 320x180", "WMA2", "over MMSH", "kind: live", "server: Cougar"]);
-        assert!(metric(seen, "bitrate") > 100_000.0 && metric(seen, "tracks") > 1.5, "{seen:#?}");
-        assert!((60.0..160.0).contains(&metric(seen, "speed")), "{seen:#?}");
+        assert!(seen.metric("bitrate") > 100_000.0 && seen.metric("tracks") > 1.5, "{seen:#?}");
+        assert!((60.0..160.0).contains(&seen.metric("speed")), "{seen:#?}");
         // Not a loss of none: VLC leaves one packet out when its file begins again.
-        assert!(metric(seen, "loss") < 5.0 && metric(seen, "first_media") > 0.0, "{seen:#?}");
+        assert!(seen.metric("loss") < 5.0 && seen.metric("first_media") > 0.0, "{seen:#?}");
     }
     assert!(seen[1].stdout.contains("not over MMST: "), "{seen:#?}");
     vlc.pause()?;
@@ -53,7 +53,7 @@ fn ffmpeg_sends_media_unasked_on_its_only_connection() -> Result<()> {
     let ffmpeg = lab.asf_stream()?;
     let seen = mms(&lab, &["-vvv", ffmpeg.url()])?;
     ok(&seen, &["WMV2 320x180 + WMA2", "over MMSH", "without being asked", "kind: live"]);
-    assert!((80.0..120.0).contains(&metric(&seen, "speed")) && metric(&seen, "loss") < 0.01, "{seen:#?}");
+    assert!((80.0..120.0).contains(&seen.metric("speed")) && seen.metric("loss") < 0.01, "{seen:#?}");
     Ok(())
 }
 
@@ -113,11 +113,11 @@ fn the_tcp_handshake_in_all_its_forms() -> Result<()> {
                 "video 1: WMV2 320x180",
             ],
         );
-        assert!(metric(seen, "bitrate") > 100_000.0 && metric(seen, "loss") < 0.01, "{seen:#?}");
+        assert!(seen.metric("bitrate") > 100_000.0 && seen.metric("loss") < 0.01, "{seen:#?}");
         assert_eq!(server.asked(), ["a b?c=d"], "no slash, no percent-encoding");
         assert!(server.alive() >= 1, "the ping was not answered: {seen:#?}");
     }
-    assert!((80.0..120.0).contains(&metric(&seen[0], "speed")), "{:#?}", seen[0]);
+    assert!((80.0..120.0).contains(&seen[0].metric("speed")), "{:#?}", seen[0]);
     ok(&seen[3], &["kind: on demand", "duration: "]);
     critical(&mms(&lab, &[&servers[3].url("/x"), "--expect-live"])?, &["E-MMS-FILE", "is a file of"]);
     Ok(())
@@ -175,7 +175,7 @@ fn a_source_at_half_speed_is_a_warning() -> Result<()> {
     let server = lab.mmst().with(Fault::Slow).start()?;
     let seen = mms(&lab, &[&server.url("/live"), "--watch", "6", "-t", "20"])?;
     warning(&seen, &["E-MMS-SPEED", "expected at least 70.0 %"]);
-    assert!((30.0..65.0).contains(&metric(&seen, "speed")), "{seen:#?}");
+    assert!((30.0..65.0).contains(&seen.metric("speed")), "{seen:#?}");
     Ok(())
 }
 
@@ -219,7 +219,7 @@ fn hostile_servers_are_named_in_time_and_in_little_memory() -> Result<()> {
     ];
     together(tcp, |(server, words)| {
         let server = server.start()?;
-        let seen = bounded(&lab, "check_mms", &["-t", "3", &server.url("/live")])?;
+        let seen = lab.bounded("check_mms", &["-t", "3", &server.url("/live")])?;
         critical(&seen, words);
         assert!(seen.took < Duration::from_secs(4), "{seen:#?}");
         Ok(())
@@ -240,7 +240,7 @@ fn hostile_servers_are_named_in_time_and_in_little_memory() -> Result<()> {
     ];
     together(http, |(kind, words)| {
         let server = lab.hostile(kind)?;
-        let seen = bounded(&lab, "check_mms", &["-t", "3", &server.url("mmsh", "/live")])?;
+        let seen = lab.bounded("check_mms", &["-t", "3", &server.url("mmsh", "/live")])?;
         critical(&seen, words);
         assert!(seen.took < Duration::from_secs(4), "{seen:#?}");
         Ok(())
@@ -269,7 +269,7 @@ fn a_password_is_sent_when_asked_for_and_never_shown() -> Result<()> {
     let url = server.url("mmsh", "/live").replace("//", "//viewer:s3cret@");
     let seen = mms(&lab, &["-vvv", &url])?;
     critical(&seen, &["E-AUTH", "the credentials are refused", "Authorization: ***"]);
-    hides(&seen, "s3cret");
+    seen.hides("s3cret");
     assert_eq!(server.clients(), 2);
     Ok(())
 }
@@ -299,7 +299,7 @@ fn check_rtsp_watches_windows_media_by_tcp_and_udp() -> Result<()> {
     for (how, over) in [("auto", "over TCP"), ("udp", "over UDP")] {
         let seen = lab.check("check_rtsp", &[&expected[..], &["--transport", how, &url]].concat())?;
         ok(&seen, &["WMA2 + WMV2 320x180", "loss 0.0 %", over]);
-        assert!(metric(&seen, "tracks") > 1.0 && metric(&seen, "bitrate") > 100_000.0, "{seen:#?}");
+        assert!(seen.metric("tracks") > 1.0 && seen.metric("bitrate") > 100_000.0, "{seen:#?}");
     }
     Ok(())
 }
@@ -311,7 +311,7 @@ fn the_next_entry_of_a_playlist_is_a_warning_and_is_watched() -> Result<()> {
     let url = server.url("mmsh", "/live");
     let seen = mms(&lab, &["-v", "--watch", "5", "-t", "20", &url])?;
     warning(&seen, &["E-MMS-RESTART", "announced 1 times", "kind: live", "0 unreadable"]);
-    assert!(metric(&seen, "loss") < 0.01 && metric(&seen, "tracks") > 1.5, "{seen:#?}");
+    assert!(seen.metric("loss") < 0.01 && seen.metric("tracks") > 1.5, "{seen:#?}");
     Ok(())
 }
 
@@ -334,7 +334,7 @@ fn a_login_over_http_is_accepted() -> Result<()> {
     critical(&seen[1], &["E-AUTH", "the credentials are refused"]);
     critical(&seen[2], &["E-AUTH"]);
     for seen in &seen {
-        hides(seen, "s3cret");
+        seen.hides("s3cret");
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use support::{at_deadline, critical, metric, ok, unknown, warning};
+use support::{at_deadline, critical, ok, unknown, warning};
 use weir_lab::{Clip, Hostile, Lab, Outcome, Result};
 
 fn check(lab: &Lab, arguments: &[&str]) -> Result<Outcome> {
@@ -46,12 +46,12 @@ fn every_entry_of_every_format_is_looked_at() -> Result<()> {
     for (name, text, _) in &files {
         web.write(name, text)?;
     }
-    let seen = support::together(&files, |(name, _, _)| {
+    let seen = weir_lab::together(&files, |(name, _, _)| {
         check(&lab, &[&[web.url(&format!("/{name}")).as_str()], SHORT.as_slice()].concat())
     })?;
     for (seen, (name, _, said)) in seen.iter().zip(&files) {
         ok(seen, &["1 of 1 entries serve", said]);
-        assert!(metric(seen, "entry1_bitrate") > 30_000.0, "{name}: {seen:#?}");
+        assert!(seen.metric("entry1_bitrate") > 30_000.0, "{name}: {seen:#?}");
     }
 
     // One of two is gone.
@@ -212,7 +212,7 @@ fn hostile_servers_meet_bounds() -> Result<()> {
     let Some(lab) = Lab::for_test(&["nginx"]) else { return Ok(()) };
     let run = |hostile: Hostile| -> Result<Outcome> {
         let server = lab.hostile(hostile)?;
-        support::bounded(&lab, "check_playlist", &["-t", "2", &server.url("http", "/a.asx")])
+        lab.bounded("check_playlist", &["-t", "2", &server.url("http", "/a.asx")])
     };
     critical(&run(Hostile::EndlessBody)?, &["E-LIMIT"]);
     critical(&run(Hostile::RedirectLoop)?, &["E-REDIRECT-LOOP"]);

@@ -5,8 +5,8 @@ mod support;
 use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
-use support::{at_deadline, at_once, bounded, critical, metric, ok, together, unknown, warning};
-use weir_lab::{Fault, Hostile, Lab, Media, Outcome, Result};
+use support::{at_deadline, at_once, critical, ok, unknown, warning};
+use weir_lab::{Fault, Hostile, Lab, Media, Outcome, Result, together};
 
 fn pnm(lab: &Lab, arguments: &[&str]) -> Result<Outcome> {
     lab.check("check_pnm", arguments)
@@ -20,9 +20,9 @@ fn a_live_stream_flows_at_the_pace_of_its_clock() -> Result<()> {
     let options = ["--expect-codec", "ra144", "--expect-tracks", "audio", "--expect-live"];
     let seen = pnm(&lab, &[["-v", &url].as_slice(), &options].concat())?;
     ok(&seen, &["RA144", "title: News_at_ten", "kind: live", "advertised: 8.0 kbit/s"]);
-    assert!((metric(&seen, "bitrate") - 8000.0).abs() < 1600.0, "{seen:#?}");
-    assert!((metric(&seen, "speed") - 100.0).abs() < 20.0, "{seen:#?}");
-    assert!(metric(&seen, "first_media") > 0.0 && metric(&seen, "gap") < 1000.0, "{seen:#?}");
+    assert!((seen.metric("bitrate") - 8000.0).abs() < 1600.0, "{seen:#?}");
+    assert!((seen.metric("speed") - 100.0).abs() < 20.0, "{seen:#?}");
+    assert!(seen.metric("first_media") > 0.0 && seen.metric("gap") < 1000.0, "{seen:#?}");
     assert_eq!(server.asked(), ["news/live.rm?a=b c"]);
     assert_eq!(server.alive(), 1, "one sign of life for 43 of about 60 packets");
     Ok(())
@@ -49,10 +49,7 @@ fn a_file_is_no_live_channel() -> Result<()> {
     let url = file.url("/clip.rm");
     let seen = pnm(&lab, &["-v", &url])?;
     ok(&seen, &["kind: on demand", "duration: 30.00 s"]);
-    assert!(
-        (metric(&seen, "bitrate") - 8000.0).abs() < 800.0 && metric(&seen, "speed").is_nan(),
-        "{seen:#?}"
-    );
+    assert!((seen.metric("bitrate") - 8000.0).abs() < 800.0 && seen.metric("speed").is_nan(), "{seen:#?}");
     critical(&pnm(&lab, &[&url, "--expect-live"])?, &["E-PNM-FILE", "a file of 30.00 s"]);
     let missing = pnm(&lab, &[&url, "--expect-codec", "cook", "--expect-tracks", "video", "--watch", "2.5"])?;
     critical(&missing, &["E-CODEC", "expected cook", "E-PNM-TRACKS", "expected video", "RA144"]);
@@ -103,7 +100,7 @@ fn media_that_does_not_flow_is_told_from_media_that_stops() -> Result<()> {
     let slow = lab.pna().with(Fault::Slow).start()?;
     let seen = pnm(&lab, &[&slow.url("/live.rm")])?;
     warning(&seen, &["E-PNM-SPEED"]);
-    assert!((metric(&seen, "speed") - 50.0).abs() < 12.0, "{seen:#?}");
+    assert!((seen.metric("speed") - 50.0).abs() < 12.0, "{seen:#?}");
     Ok(())
 }
 
@@ -135,7 +132,7 @@ fn check_stream_and_playlists_know_the_scheme() -> Result<()> {
 fn hostile_servers_meet_the_deadline_in_bounded_memory() -> Result<()> {
     let Some(lab) = Lab::for_test(&["namespace", "ffmpeg"]) else { return Ok(()) };
     let check = |url: String, words: &[&str]| {
-        let seen = bounded(&lab, "check_pnm", &[&url, "-t", "2"])?;
+        let seen = lab.bounded("check_pnm", &[&url, "-t", "2"])?;
         critical(&seen, words);
         Ok(seen)
     };
@@ -176,7 +173,7 @@ fn hostile_servers_meet_the_deadline_in_bounded_memory() -> Result<()> {
         at_deadline(&seen, 2);
     }
     let endless = lab.pna().with(Fault::Garbage).start()?;
-    let seen = bounded(&lab, "check_pnm", &[&endless.url("/live.rm"), "-t", "4"])?;
+    let seen = lab.bounded("check_pnm", &[&endless.url("/live.rm"), "-t", "4"])?;
     critical(&seen, &["E-PNM-SILENT", "that are no media"]);
     Ok(())
 }

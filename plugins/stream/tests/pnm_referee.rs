@@ -3,8 +3,7 @@
 
 mod support;
 
-use support::together;
-use weir_lab::{Lab, Media, Result};
+use weir_lab::{Lab, Media, Result, together};
 
 /// Runs `MPlayer` on the stream for a second of media.
 fn mplayer(lab: &Lab, server: &Media) -> Result<weir_lab::Outcome> {

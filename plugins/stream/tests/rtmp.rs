@@ -6,8 +6,8 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use support::{at_deadline, at_once, bounded, critical, metric, ok, together, unknown, warning};
-use weir_lab::{Clip, Hostile, Lab, Outcome, Process, Result, Served};
+use support::{at_deadline, at_once, critical, ok, unknown, warning};
+use weir_lab::{Clip, Hostile, Lab, Outcome, Process, Result, Served, together};
 
 /// What both servers say of a stream, published or not.
 const STARTED: &str = "NetStream.Play.Start";
@@ -44,9 +44,9 @@ fn nginx_flows_and_is_silent_where_nobody_publishes() -> Result<()> {
     ];
     let seen = together(cases, |(url, options)| rtmp(&lab, &[&[url], options].concat()))?;
     ok(&seen[0], &["H264 320x180 15 fps + AAC", "kind: live", "44100 Hz, 1 channels", "stream: news?token="]);
-    assert!((80.0..120.0).contains(&metric(&seen[0], "speed")), "{:#?}", seen[0]);
-    assert!((150_000.0..400_000.0).contains(&metric(&seen[0], "bitrate")), "{:#?}", seen[0]);
-    assert!(metric(&seen[0], "first_media") > 0.0 && metric(&seen[0], "tracks") > 1.5, "{:#?}", seen[0]);
+    assert!((80.0..120.0).contains(&seen[0].metric("speed")), "{:#?}", seen[0]);
+    assert!((150_000.0..400_000.0).contains(&seen[0].metric("bitrate")), "{:#?}", seen[0]);
+    assert!(seen[0].metric("first_media") > 0.0 && seen[0].metric("tracks") > 1.5, "{:#?}", seen[0]);
     critical(&seen[1], &["E-RTMP-SILENT", "no frame came within 2.0", STARTED]);
     critical(
         &seen[2],
@@ -123,7 +123,7 @@ fn node_media_server_flows_and_is_silent_where_nobody_publishes() -> Result<()> 
     let seen = together(cases, |arguments| rtmp(&lab, arguments))?;
     ok(&seen[0], &["H264 320x180 15 fps + AAC", "encoder: Lavf", "kind: live"]);
     // The kept group of pictures comes at once, and is neither speed nor bit rate.
-    assert!((80.0..120.0).contains(&metric(&seen[0], "speed")), "{:#?}", seen[0]);
+    assert!((80.0..120.0).contains(&seen[0].metric("speed")), "{:#?}", seen[0]);
     critical(&seen[1], &["E-RTMP-SILENT", STARTED]);
     // It has kept headers and pictures, which come at once; and then nothing.
     encoder.pause()?;
@@ -318,7 +318,7 @@ fn hostile_servers_are_named_in_time_and_in_little_memory() -> Result<()> {
     together(bytes, |(answers, again, words)| {
         let server = server(&lab, answers, again)?;
         let seen =
-            bounded(&lab, "check_rtmp", &["-t", "4", "--wait", "2", &server.url("rtmp", "/live/news")])?;
+            lab.bounded("check_rtmp", &["-t", "4", "--wait", "2", &server.url("rtmp", "/live/news")])?;
         for word in words {
             assert!(seen.stdout.contains(word), "`{word}` is not in {seen:#?}");
         }
@@ -335,7 +335,7 @@ fn hostile_servers_are_named_in_time_and_in_little_memory() -> Result<()> {
     together(others, |(answer, words)| {
         let server = lab
             .serve(move |client| drop(client.read(&mut [0; 2000]).and_then(|_| client.write_all(answer))))?;
-        let seen = bounded(&lab, "check_rtmp", &["-t", "3", &server.url("rtmp", "/live/news")])?;
+        let seen = lab.bounded("check_rtmp", &["-t", "3", &server.url("rtmp", "/live/news")])?;
         critical(&seen, words);
         at_once(&seen);
         Ok(())

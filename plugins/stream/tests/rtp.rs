@@ -5,8 +5,8 @@ mod support;
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use support::{bounded, critical, metric, ok, together, unknown, warning};
-use weir_lab::{Clip, Lab, Outcome, Process, Result, wait_until};
+use support::{critical, ok, unknown, warning};
+use weir_lab::{Clip, Lab, Outcome, Process, Result, together, wait_until};
 
 /// Bytes of a transport packet.
 const PACKET: usize = 188;
@@ -81,9 +81,9 @@ fn what_real_senders_send_is_well() -> Result<()> {
     let seen = together(runs, |run| rtp(&lab, &[run, &expected[..]].concat()))?;
     for (run, seen) in runs.iter().zip(&seen) {
         ok(seen, &["h264", "aac", "loss 0.0 %"]);
-        assert!(metric(seen, "bitrate") < 1_000_000.0, "{run:?}: {seen:#?}");
-        assert!((metric(seen, "speed") - 100.0).abs() < 10.0, "{run:?}: {seen:#?}");
-        assert!(metric(seen, "pcr") <= 0.1 && metric(seen, "pat") <= 0.5, "{run:?}: {seen:#?}");
+        assert!(seen.metric("bitrate") < 1_000_000.0, "{run:?}: {seen:#?}");
+        assert!((seen.metric("speed") - 100.0).abs() < 10.0, "{run:?}: {seen:#?}");
+        assert!(seen.metric("pcr") <= 0.1 && seen.metric("pat") <= 0.5, "{run:?}: {seen:#?}");
     }
     // A player with the same URL is one more listener, not one instead.
     let missing = rtp(
@@ -117,11 +117,11 @@ fn loss_is_what_the_firewall_counted() -> Result<()> {
     // Those before the first packet, and those after the last, cannot be missed.
     let lost = counted(&seen[0], " lost");
     assert!(lost > 0 && (lost..=lost + 8).contains(&dropped), "{lost} of {dropped} noticed: {:#?}", seen[0]);
-    assert!((metric(&seen[0], "loss") - 10.0).abs() < 3.0, "{:#?}", seen[0]);
+    assert!((seen[0].metric("loss") - 10.0).abs() < 3.0, "{:#?}", seen[0]);
     assert!(!seen[0].stdout.contains("E-TS-CONTINUITY"), "what RTP lost is no second fault: {:#?}", seen[0]);
     // Continuity counters wrap at 16, so seven packets of one PID at once may count as less.
     critical(&seen[1], &["E-UDP-LOSS"]);
-    assert!((2.0..=14.0).contains(&metric(&seen[1], "loss")), "{:#?}", seen[1]);
+    assert!((2.0..=14.0).contains(&seen[1].metric("loss")), "{:#?}", seen[1]);
     Ok(())
 }
 
@@ -208,7 +208,7 @@ fn a_broken_transport_stream_is_told_by_its_fault() -> Result<()> {
             assert!(seen.stdout.contains(word), "`{word}` is not in {group}: {seen:#?}");
         }
     }
-    assert!(metric(&seen[5], "scrambled") > 80.0, "{:#?}", seen[5]);
+    assert!(seen[5].metric("scrambled") > 80.0, "{:#?}", seen[5]);
     Ok(())
 }
 
@@ -261,10 +261,10 @@ fn plain_rtp_is_named_by_its_session_description() -> Result<()> {
     let named =
         rtp(&lab, &["rtp://239.1.2.3:5004", "--sdp", &sdp, "--expect-codec", "H264", "--watch", "2", "-v"])?;
     ok(&named, &["H264", "payload type 96 (H264)", "loss 0.0 %"]);
-    assert!(metric(&named, "jitter") < 0.1, "{named:#?}");
+    assert!(named.metric("jitter") < 0.1, "{named:#?}");
     let bare = rtp(&lab, &["rtp://239.1.2.3:5004", "--watch", "1", "-v"])?;
     ok(&bare, &["RTP payload type 96"]);
-    assert!(metric(&bare, "jitter").is_nan(), "{bare:#?}");
+    assert!(bare.metric("jitter").is_nan(), "{bare:#?}");
     Ok(())
 }
 
@@ -357,7 +357,7 @@ fn a_hostile_sender_costs_neither_time_nor_memory() -> Result<()> {
                 let _ = socket.send_to(&bytes[..length], "127.0.0.1:6000");
             }
         });
-        let seen = bounded(&lab, "check_rtp", &["udp://127.0.0.1:6000", "-v"]);
+        let seen = lab.bounded("check_rtp", &["udp://127.0.0.1:6000", "-v"]);
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         seen
     })?;

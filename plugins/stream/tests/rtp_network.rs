@@ -5,9 +5,9 @@ mod support;
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use support::{critical, ok, together, unknown};
+use support::{critical, ok, unknown};
 use weir_lab::anycast::{End, Host, wire};
-use weir_lab::{Clip, Lab, Outcome, Result, wait_until};
+use weir_lab::{Clip, Lab, Outcome, Result, together, wait_until};
 
 /// A sender and a receiver, joined by three wires: over the third the sender's addresses are not where the receiver routes them.
 struct Network {

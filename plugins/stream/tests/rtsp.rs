@@ -4,8 +4,8 @@ mod support;
 
 use std::time::Duration;
 
-use support::{at_deadline, critical, hides, metric, ok, rtsp, together, unknown, warning};
-use weir_lab::{Lab, Result};
+use support::{at_deadline, critical, ok, rtsp, unknown, warning};
+use weir_lab::{Lab, Result, together};
 
 /// Long enough for a first packet on a busy machine, then to be watched breaking.
 const SETTLED: Duration = Duration::from_secs(2);
@@ -19,8 +19,8 @@ fn gstreamer_flows_over_tcp_and_udp() -> Result<()> {
     for (how, over) in [("auto", "over TCP"), ("tcp", "over TCP"), ("udp", "over UDP")] {
         let seen = rtsp(&lab, &[[live.as_str(), "--transport", how].as_slice(), &expected].concat())?;
         ok(&seen, &["H264 320x180", "PCMA", "loss 0.0 %", over]);
-        assert!(metric(&seen, "bitrate") > 100_000.0, "{seen:#?}");
-        assert!(metric(&seen, "first_media") > 0.0 && metric(&seen, "tracks") > 1.0, "{seen:#?}");
+        assert!(seen.metric("bitrate") > 100_000.0, "{seen:#?}");
+        assert!(seen.metric("first_media") > 0.0 && seen.metric("tracks") > 1.0, "{seen:#?}");
     }
     let on_demand = rtsp(&lab, &["-v", "-u", &vod, "--expect-tracks", "2", "--expect-codec", "AAC"])?;
     ok(&on_demand, &["kind: on demand", "server: GStreamer"]);
@@ -89,11 +89,11 @@ fn credentials_are_asked_for_used_and_hidden() -> Result<()> {
         let run = |arguments: &[&str]| rtsp(&lab, arguments);
         let admitted = run(&[&right, "-vvv", "--watch", "1"])?;
         ok(&admitted, &["H264", scheme, "Authorization: ***"]);
-        hides(&admitted, "s3cret");
+        admitted.hides("s3cret");
         ok(&run(&[url, "-l", "user", "--password-file", file, "--watch", "1"])?, &["H264"]);
         let refused = run(&[&wrong, "-vvv"])?;
         critical(&refused, &["E-AUTH", "401"]);
-        hides(&refused, "wr0ng");
+        refused.hides("wr0ng");
         critical(&run(&[url])?, &["E-AUTH", "401"]);
         unknown(&run(&[url, "-l", "user", "--password-file", "/nonexistent"])?, &["E-USAGE", "/nonexistent"]);
     }
@@ -193,7 +193,7 @@ fn a_server_that_dies_while_it_is_watched_has_ended_the_stream() -> Result<()> {
     })?;
     for seen in &seen {
         critical(seen, &["E-RTSP-ENDED", "the server ended the stream after"]);
-        assert!(metric(seen, "bitrate") > 0.0, "what was measured is kept: {seen:#?}");
+        assert!(seen.metric("bitrate") > 0.0, "what was measured is kept: {seen:#?}");
     }
     critical(&rtsp(&lab, &[&url])?, &["E-TCP-REFUSED", "refuses connections"]);
     Ok(())

@@ -5,8 +5,8 @@ mod support;
 use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
-use support::{at_deadline, at_once, bounded, critical, metric, ok, rtsp, together, unknown, warning};
-use weir_lab::{Hostile, Lab, Result};
+use support::{at_deadline, at_once, critical, ok, rtsp, unknown, warning};
+use weir_lab::{Hostile, Lab, Result, together};
 
 /// The numbers before `word` in the lines that `-v` shows of the tracks, added up.
 fn counted(stdout: &str, word: &str) -> u64 {
@@ -31,13 +31,13 @@ fn loss_over_udp_is_what_the_firewall_counted() -> Result<()> {
     let lost = counted(&lossy.stdout, " lost") + counted(&lossy.stdout, " lost at the start");
     // What is dropped after the last packet that came cannot be missed: at most one in ten of the packets on their way.
     assert!(lost > 0 && (lost..=lost + 2).contains(&dropped), "{lost} of {dropped} noticed: {lossy:#?}");
-    assert!((metric(&lossy, "loss") - 10.0).abs() < 3.0, "{lossy:#?}");
+    assert!((lossy.metric("loss") - 10.0).abs() < 3.0, "{lossy:#?}");
     ok(&spared, &["loss 0.0 %"]);
 
     let all = lab.lose_rtp(100)?;
     let silent = rtsp(&lab, &[&url, "--transport", "udp", "--wait", "1"])?;
     critical(&silent, &["E-RTSP-SILENT", "over UDP", "firewall"]);
-    assert!(metric(&silent, "loss").is_nan() && all.dropped()? > 0);
+    assert!(silent.metric("loss").is_nan() && all.dropped()? > 0);
     Ok(())
 }
 
@@ -127,7 +127,7 @@ fn hostile_servers_meet_the_deadline_in_bounded_memory() -> Result<()> {
     ];
     let check = |(kind, words): (Hostile, &'static [&'static str])| {
         let server = lab.hostile(kind)?;
-        let seen = bounded(&lab, "check_rtsp", &[&server.url("rtsp", "/live"), "-t", "2"])?;
+        let seen = lab.bounded("check_rtsp", &[&server.url("rtsp", "/live"), "-t", "2"])?;
         critical(&seen, words);
         Ok(seen)
     };
@@ -158,7 +158,7 @@ fn endless_answers_meet_their_limit_or_the_deadline_in_bounded_memory() -> Resul
                 std::thread::sleep(pause);
             }
         })?;
-        let seen = bounded(&lab, "check_rtsp", &[&server.url("rtsp", "/live"), "-t", "2"])?;
+        let seen = lab.bounded("check_rtsp", &[&server.url("rtsp", "/live"), "-t", "2"])?;
         critical(&seen, words);
         Ok(seen)
     })?;

@@ -4,8 +4,8 @@ mod support;
 
 use std::time::Duration;
 
-use support::{bounded, critical, metric, ok, rtsp, together};
-use weir_lab::{Fault, Lab, Media, Result};
+use support::{critical, ok, rtsp};
+use weir_lab::{Fault, Lab, Media, Result, together};
 
 /// Both tracks, the best rules of each.
 const RULES: &str = "stream=0;rule=0,stream=0;rule=1,stream=1;rule=0,stream=1;rule=1";
@@ -24,8 +24,8 @@ fn rdt_flows_on_both_tracks() -> Result<()> {
         let expected = ["--expect-tracks", "video,audio", "--expect-codec", "rv20,ra144"];
         let seen = rtsp(&lab, &[["-v", &url].as_slice(), &expected].concat())?;
         ok(&seen, &["RV20 320x180 15 fps + RA144", "over RDT", "loss 0.0 %", "server: Helix Server", kind]);
-        assert!(metric(&seen, "bitrate") > 100_000.0 && metric(&seen, "tracks") > 1.0, "{seen:#?}");
-        assert!(metric(&seen, "jitter") < 100.0, "{seen:#?}");
+        assert!(seen.metric("bitrate") > 100_000.0 && seen.metric("tracks") > 1.0, "{seen:#?}");
+        assert!(seen.metric("jitter") < 100.0, "{seen:#?}");
         assert_eq!(server.asked(), [RULES]);
         Ok(())
     })
@@ -59,11 +59,11 @@ fn loss_silence_stalls_and_ends_are_told_apart() -> Result<()> {
     ];
     let seen = together(&servers, |(server, words)| {
         let url = server.url("/live.rm");
-        let seen = bounded(&lab, "check_rtsp", &[&url, "--watch", "3", "--wait", "2"])?;
+        let seen = lab.bounded("check_rtsp", &[&url, "--watch", "3", "--wait", "2"])?;
         critical(&seen, words);
         Ok(seen)
     })?;
     // Every third packet of the picture, which are 15 of 65 a second.
-    assert!((metric(&seen[0], "loss") - 7.7).abs() < 2.0, "{:#?}", seen[0]);
+    assert!((seen[0].metric("loss") - 7.7).abs() < 2.0, "{:#?}", seen[0]);
     Ok(())
 }

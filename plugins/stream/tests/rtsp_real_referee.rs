@@ -6,8 +6,7 @@ mod support;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 
-use support::together;
-use weir_lab::{Lab, Media, Result};
+use weir_lab::{Lab, Media, Result, together};
 
 /// The ways in which the server can be right.
 fn servers(lab: &Lab) -> Result<Vec<(&'static str, Media)>> {

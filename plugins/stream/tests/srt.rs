@@ -4,8 +4,8 @@ mod support;
 
 use std::time::Duration;
 
-use support::{at_deadline, at_once, critical, hides, metric, ok, together, unknown, warning};
-use weir_lab::{Clip, Lab, Outcome, ReleaseRoot, Result, Srt, wait_until};
+use support::{at_deadline, at_once, critical, ok, unknown, warning};
+use weir_lab::{Clip, Lab, Outcome, ReleaseRoot, Result, Srt, together, wait_until};
 
 const SECRET: &str = "correct horse";
 /// Data packets that are sent for the first time: the F bit and the R bit are 0.
@@ -29,9 +29,9 @@ fn detail(seen: &Outcome, line: &str, number: usize) -> u64 {
 
 fn well(seen: &Outcome) {
     ok(seen, &["h264 + aac", "first media after", "continuity errors, stuffing 0", "service: Service01"]);
-    assert!((150_000.0..600_000.0).contains(&metric(seen, "bitrate")), "{seen:#?}");
-    assert!(metric(seen, "loss") < 0.01 && metric(seen, "tracks") > 1.5, "{seen:#?}");
-    assert!(metric(seen, "rtt") > 0.0 && metric(seen, "rtt") < 0.1, "{seen:#?}");
+    assert!((150_000.0..600_000.0).contains(&seen.metric("bitrate")), "{seen:#?}");
+    assert!(seen.metric("loss") < 0.01 && seen.metric("tracks") > 1.5, "{seen:#?}");
+    assert!(seen.metric("rtt") > 0.0 && seen.metric("rtt") < 0.1, "{seen:#?}");
 }
 
 #[test]
@@ -79,8 +79,8 @@ fn live_transmit_serves_in_clear_and_encrypted() -> Result<()> {
     for (seen, (.., words)) in seen.iter().zip(&calls) {
         well(seen);
         ok(seen, words);
-        hides(seen, SECRET);
-        hides(seen, "correct%20horse");
+        seen.hides(SECRET);
+        seen.hides("correct%20horse");
     }
     assert!(detail(&seen[3], "packets: ", 0) > 120, "the key has changed: {:#?}", seen[3]);
     Ok(())
@@ -260,7 +260,7 @@ fn loss_on_the_way_is_counted_exactly_and_repaired() -> Result<()> {
         lost == 0 && (dropped.saturating_sub(2)..=dropped).contains(&(recovered + missing)),
         "{dropped} dropped: {seen:#?}"
     );
-    assert!((8.0..12.0).contains(&metric(&seen, "resent")), "{seen:#?}");
+    assert!((8.0..12.0).contains(&seen.metric("resent")), "{seen:#?}");
     assert!(dropped >= 10, "{seen:#?}");
     // The same, and nothing that is sent again comes either.
     let rule =
@@ -275,7 +275,7 @@ fn loss_on_the_way_is_counted_exactly_and_repaired() -> Result<()> {
         "{dropped} dropped: {seen:#?}"
     );
     assert!(again.dropped()? >= lost, "we asked for what was missing: {seen:#?}");
-    assert!((8.0..12.0).contains(&metric(&seen, "loss")), "{seen:#?}");
+    assert!((8.0..12.0).contains(&seen.metric("loss")), "{seen:#?}");
     Ok(())
 }
 

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use support::{at_deadline, bounded, critical, metric, ok, together, warning};
-use weir_lab::{Lab, Outcome, Result};
+use support::{at_deadline, critical, ok, warning};
+use weir_lab::{Lab, Outcome, Result, together};
 use weir_wire::srt::{Control, HEADER, Kind};
 
 /// Longer than any check here.
@@ -79,7 +79,7 @@ impl Listener {
     }
 
     fn check(&self, lab: &Lab, arguments: &[&str]) -> Result<Outcome> {
-        bounded(lab, "check_srt", &[&[&format!("srt://{}", self.address), "-v"], arguments].concat())
+        lab.bounded("check_srt", &[&[&format!("srt://{}", self.address), "-v"], arguments].concat())
     }
 }
 
@@ -198,7 +198,7 @@ fn a_flood_with_gaps_costs_no_memory_and_ends_in_time() -> Result<()> {
     })?;
     let seen = flood.check(&lab, &["--watch", "2", "-t", "6", "--latency", "60"])?;
     critical(&seen, &["E-SRT-LOSS"]);
-    assert!(metric(&seen, "loss") > 50.0 && seen.took < Duration::from_secs(6), "{seen:#?}");
+    assert!(seen.metric("loss") > 50.0 && seen.took < Duration::from_secs(6), "{seen:#?}");
     Ok(())
 }
 
@@ -264,7 +264,7 @@ fn a_drip_flows_and_a_forger_does_not() -> Result<()> {
     let seen =
         together([&drip, &forged], |listener| listener.check(&lab, &["--watch", "3", "-w", "gap=0.2"]))?;
     warning(&seen[0], &["E-STREAM-GAP"]);
-    assert!(metric(&seen[0], "bitrate") < 100.0, "{seen:#?}");
+    assert!(seen[0].metric("bitrate") < 100.0, "{seen:#?}");
     critical(&seen[1], &["E-SRT-SILENT", "keeps the connection alive"]);
     Ok(())
 }

@@ -14,10 +14,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 
 use crate::namespace::{Network, folder, give, run, unique_name};
-use crate::{bin, packages};
+use crate::{Outcome, bin, packages};
 
 /// A program under test that runs longer than this hangs.
 const HANGS: Duration = Duration::from_secs(45);
+/// What a check may allocate, whatever a server sends.
+const MEMORY: u64 = 16 * 1024 * 1024;
 
 /// A private place where servers run. Cheap to clone; the last one to go cleans up.
 #[derive(Clone)]
@@ -46,19 +48,6 @@ impl Drop for Folder {
             let _ = fs::remove_dir_all(&self.path);
         }
     }
-}
-
-/// How a program ended and what it said.
-#[derive(Debug, Clone)]
-pub struct Outcome {
-    /// Its exit code; none when a signal ended it.
-    pub code: Option<i32>,
-    /// Standard output.
-    pub stdout: String,
-    /// Standard error.
-    pub stderr: String,
-    /// Wall time from start to end.
-    pub took: Duration,
 }
 
 impl Lab {
@@ -157,6 +146,13 @@ impl Lab {
         let mut command = self.command(bin(name)?);
         command.args(arguments);
         self.run(command)
+    }
+
+    /// As [`check`](Self::check); the kernel refuses the plugin more than 16 MiB of heap and stacks.
+    pub fn bounded(&self, name: &str, arguments: &[&str]) -> Result<Outcome> {
+        let mut prlimit = self.command("prlimit");
+        prlimit.arg(format!("--data={MEMORY}")).arg(bin(name)?).args(arguments);
+        self.run(prlimit)
     }
 
     /// Runs a program of [`command`](Self::command) to its end.

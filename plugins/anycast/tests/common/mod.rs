@@ -96,10 +96,7 @@ impl Node {
             std::thread::sleep(Duration::from_millis(100));
             seen = self.check(&arguments)?;
         }
-        assert_eq!(seen.code, Some(code), "wanted {code} and {words:?}: {}{}", seen.stdout, seen.stderr);
-        for word in words {
-            assert!(seen.stdout.contains(word), "no `{word}` in: {}", seen.stdout);
-        }
+        seen.expect(code, words);
         Ok(())
     }
 }
