@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-/// What is looked for when no file is named, as monitoring-plugins 2.3.3 does: these names in the folders of NAGIOS_CONFIG_PATH, ...
+/// What is looked for when no file is named, as monitoring-plugins 2.3.3 does: these names in the folders of `NAGIOS_CONFIG_PATH`, ...
 const NAMES: [&str; 3] = ["monitoring-plugins.ini", "plugins.ini", "nagios-plugins.ini"];
 /// ... then these files.
 const FILES: [&str; 11] = [
