@@ -1,6 +1,7 @@
 //! A node with its upstream: two hosts and a wire.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use weir_lab::anycast::{Bird, End, Host, NameServer, NodeNames, Wire, wire};
@@ -99,4 +100,28 @@ impl Node {
         seen.expect(code, words);
         Ok(())
     }
+}
+
+/// GoBGP's configuration for AS 64511: a neighbour of AS `upstream` at each address, for the family of that address.
+pub(crate) fn gobgp_config(router_id: &str, upstream: u32, neighbours: &[&str]) -> String {
+    let mut config = format!("[global.config]\n  as = 64511\n  router-id = \"{router_id}\"\n  port = 179\n");
+    for address in neighbours {
+        let _ = write!(
+            config,
+            r#"[[neighbors]]
+  [neighbors.config]
+    neighbor-address = "{address}"
+    peer-as = {upstream}
+  [neighbors.timers.config]
+    connect-retry = 1
+    hold-time = 9
+    keepalive-interval = 3
+    idle-hold-time-after-reset = 1
+"#
+        );
+        if address.contains(':') {
+            config += "  [[neighbors.afi-safis]]\n    [neighbors.afi-safis.config]\n      afi-safi-name = \"ipv6-unicast\"\n";
+        }
+    }
+    config
 }

@@ -4,7 +4,7 @@
 use weir_lab::anycast::{Bird, End, Frr, Gobgp, Host, NameServer, NodeNames, Wire, wire};
 use weir_lab::{Lab, Nginx, Outcome, Result};
 
-use super::{SERVICE4, SERVICE6};
+use super::{SERVICE4, SERVICE6, gobgp_config};
 
 const ROUTER: &str = "
 router id 10.0.0.1;
@@ -69,34 +69,6 @@ router bgp 64511
 route-map PREPEND permit 10
  set as-path prepend 64511
 ";
-
-const SFO: &str = r#"
-[global.config]
-  as = 64511
-  router-id = "203.0.113.3"
-  port = 179
-[[neighbors]]
-  [neighbors.config]
-    neighbor-address = "10.0.4.1"
-    peer-as = 64501
-  [neighbors.timers.config]
-    connect-retry = 1
-    hold-time = 9
-    keepalive-interval = 3
-    idle-hold-time-after-reset = 1
-[[neighbors]]
-  [neighbors.config]
-    neighbor-address = "2001:db8:104::1"
-    peer-as = 64501
-  [neighbors.timers.config]
-    connect-retry = 1
-    hold-time = 9
-    keepalive-interval = 3
-    idle-hold-time-after-reset = 1
-  [[neighbors.afi-safis]]
-    [neighbors.afi-safis.config]
-      afi-safi-name = "ipv6-unicast"
-"#;
 
 /// The daemons that are not this machine's own need more packages.
 pub(crate) const NEEDS: [&str; 9] =
@@ -169,7 +141,7 @@ impl Topology {
         let (router, transit, wix_bird) =
             (rtr.bird(&ROUTER.replace("MERGE", ""))?, tr.bird(TRANSIT)?, wix.bird(WIX)?);
         let frr = ape.frr(APE)?;
-        let gobgp = sfo.gobgp(SFO)?;
+        let gobgp = sfo.gobgp(&gobgp_config("203.0.113.3", 64501, &["10.0.4.1", "2001:db8:104::1"]))?;
         gobgp.tell("global rib add 192.0.2.0/24 nexthop 10.0.4.2 origin igp")?;
         gobgp.tell("global rib add 203.0.113.3/32 nexthop 10.0.4.2 origin igp")?;
         gobgp.tell("global rib -a ipv6 add 2001:db8:53::/48 nexthop 2001:db8:104::2 origin igp")?;

@@ -1,6 +1,6 @@
 //! The routing daemons of a node, with the words in which each is told to withdraw, announce, and drop its session.
 
-use crate::common::Node;
+use crate::common::{Node, gobgp_config};
 use weir_lab::Result;
 use weir_lab::anycast::{Bird, Exabgp, Frr, Gobgp};
 
@@ -13,6 +13,8 @@ pub(crate) trait Router {
     fn session_down(&self) -> Result<()>;
     fn session_up(&self) -> Result<()>;
 }
+
+const ROUTER_ID: &str = "203.0.113.1";
 
 const BIRD: &str = r#"
 router id 203.0.113.1;
@@ -87,29 +89,21 @@ impl Router for Frr {
         format!("frr:{}", self.folder().display())
     }
     fn withdraw(&self) -> Result<()> {
-        self.tell(&[
-            "configure terminal",
-            "router bgp 64511",
-            "address-family ipv4 unicast",
-            "no network 192.0.2.0/24",
-        ])
-        .map(drop)
+        configure(self, &["address-family ipv4 unicast", "no network 192.0.2.0/24"])
     }
     fn announce(&self) -> Result<()> {
-        self.tell(&[
-            "configure terminal",
-            "router bgp 64511",
-            "address-family ipv4 unicast",
-            "network 192.0.2.0/24",
-        ])
-        .map(drop)
+        configure(self, &["address-family ipv4 unicast", "network 192.0.2.0/24"])
     }
     fn session_down(&self) -> Result<()> {
-        self.tell(&["configure terminal", "router bgp 64511", "neighbor 10.0.1.1 shutdown"]).map(drop)
+        configure(self, &["neighbor 10.0.1.1 shutdown"])
     }
     fn session_up(&self) -> Result<()> {
-        self.tell(&["configure terminal", "router bgp 64511", "no neighbor 10.0.1.1 shutdown"]).map(drop)
+        configure(self, &["no neighbor 10.0.1.1 shutdown"])
     }
+}
+
+fn configure(frr: &Frr, words: &[&str]) -> Result<()> {
+    frr.tell(&[&["configure terminal", "router bgp 64511"], words].concat()).map(drop)
 }
 
 pub(crate) fn frr(node: &Node) -> Result<Frr> {
@@ -117,34 +111,6 @@ pub(crate) fn frr(node: &Node) -> Result<Frr> {
     node.until_announced()?;
     Ok(frr)
 }
-
-const GOBGP: &str = r#"
-[global.config]
-  as = 64511
-  router-id = "203.0.113.1"
-  port = 179
-[[neighbors]]
-  [neighbors.config]
-    neighbor-address = "10.0.1.1"
-    peer-as = 64500
-  [neighbors.timers.config]
-    connect-retry = 1
-    hold-time = 9
-    keepalive-interval = 3
-    idle-hold-time-after-reset = 1
-[[neighbors]]
-  [neighbors.config]
-    neighbor-address = "2001:db8:101::1"
-    peer-as = 64500
-  [neighbors.timers.config]
-    connect-retry = 1
-    hold-time = 9
-    keepalive-interval = 3
-    idle-hold-time-after-reset = 1
-  [[neighbors.afi-safis]]
-    [neighbors.afi-safis.config]
-      afi-safi-name = "ipv6-unicast"
-"#;
 
 impl Router for Gobgp {
     fn option(&self) -> String {
@@ -165,7 +131,7 @@ impl Router for Gobgp {
 }
 
 pub(crate) fn gobgp(node: &Node) -> Result<Gobgp> {
-    let gobgp = node.host.gobgp(GOBGP)?;
+    let gobgp = node.host.gobgp(&gobgp_config(ROUTER_ID, 64500, &["10.0.1.1", "2001:db8:101::1"]))?;
     gobgp.announce()?;
     gobgp.tell("global rib -a ipv6 add 2001:db8:53::/48 nexthop 2001:db8:101::2 origin igp")?;
     node.until_announced()?;
@@ -243,10 +209,8 @@ pub(crate) fn listener(node: &Node, kind: &str) -> Result<(Box<dyn Router>, Vec<
             let restart = "  [neighbors.graceful-restart.config]\n    enabled = true\n    restart-time = 60\n\
                            [[neighbors.afi-safis]]\n    [neighbors.afi-safis.config]\n      afi-safi-name = \"ipv4-unicast\"\n\
                            [neighbors.afi-safis.mp-graceful-restart.config]\n      enabled = true\n";
-            let first = GOBGP
-                .find("[[neighbors]]\n  [neighbors.config]\n    neighbor-address = \"2001")
-                .unwrap_or(GOBGP.len());
-            (Box::new(node.host.gobgp(&format!("{}{restart}{cache}", &GOBGP[..first]))?), Vec::new())
+            let config = gobgp_config(ROUTER_ID, 64500, &["10.0.1.1"]);
+            (Box::new(node.host.gobgp(&format!("{config}{restart}{cache}"))?), Vec::new())
         }
     })
 }
