@@ -91,13 +91,14 @@ pub const NEEDS: &[(&str, &[&str])] = &[
 
 /// Every package of the list once, in its order.
 pub fn all() -> Vec<&'static str> {
+    of(&NEEDS.iter().map(|(name, _)| *name).collect::<Vec<_>>())
+}
+
+/// The packages behind these needs, each once, in the order of the list.
+pub fn of(needs: &[&str]) -> Vec<&'static str> {
     let mut seen = HashSet::new();
-    NEEDS
-        .iter()
-        .flat_map(|(_, packages)| *packages)
-        .copied()
-        .filter(|package| seen.insert(*package))
-        .collect()
+    let wanted = NEEDS.iter().filter(|(name, _)| needs.contains(name));
+    wanted.flat_map(|(_, packages)| *packages).copied().filter(|package| seen.insert(*package)).collect()
 }
 
 /// The packages behind `need` that are not installed here. A need that the list does not know is its own answer,
@@ -137,14 +138,14 @@ pub const NPM_PACKAGE: &str = include_str!("../npm/package.json");
 /// The installed packages among those of the list; asked once per process.
 fn installed() -> &'static HashSet<String> {
     static INSTALLED: OnceLock<HashSet<String>> = OnceLock::new();
-    INSTALLED.get_or_init(query_installed)
+    INSTALLED.get_or_init(|| installed_of(&all()))
 }
 
-/// Asks dpkg anew which packages of the list are installed; empty where there is no dpkg.
-pub fn query_installed() -> HashSet<String> {
+/// Asks dpkg anew which of these packages are installed; empty where there is no dpkg.
+pub fn installed_of(packages: &[&str]) -> HashSet<String> {
     let query = Command::new("dpkg-query")
         .args(["-W", "-f", "${db:Status-Abbrev} ${Package}\n"])
-        .args(all())
+        .args(packages)
         .output();
     let Ok(answer) = query else { return HashSet::new() };
     let text = String::from_utf8_lossy(&answer.stdout);
@@ -164,5 +165,6 @@ mod tests {
     fn a_package_named_twice_is_installed_once() {
         let every = all();
         assert_eq!(every.iter().filter(|package| **package == "nginx").count(), 1);
+        assert_eq!(of(&["nginx-rtmp", "nginx"]), ["nginx", "libnginx-mod-rtmp"]);
     }
 }

@@ -27,28 +27,41 @@ pub(crate) fn required() -> bool {
         || std::env::var("WEIR_LAB").is_ok_and(|mode| mode == "require")
 }
 
-/// Installs what is missing.
+/// Installs what is missing for all tests.
 ///
 /// # Errors
 /// When that fails and a missing server is a failure; else it only says what is missing.
 pub(crate) fn run() -> Result<()> {
-    by_apt()?;
-    if packages::has_npm_packages() {
-        return Ok(());
+    let mut wanted = packages::all();
+    // It comes from elsewhere as often as from the distribution.
+    if !packages::has_npm_packages() && sh::read(sh::program("npm").arg("--version")).is_err() {
+        wanted.extend(["nodejs", "npm"]);
     }
-    println!("Installing by npm, for the real servers of tests.");
-    match by_npm() {
-        Err(problem) if required() => Err(problem),
-        Err(problem) => {
-            println!("{problem:#}\nGoing on; tests that need it will be skipped, loudly.");
-            Ok(())
+    for done in [by_apt(&wanted), by_npm()] {
+        match done {
+            Err(problem) if !required() => {
+                println!("{problem:#}\nGoing on; tests that need it will be skipped, loudly.");
+            }
+            other => other?,
         }
-        Ok(()) => Ok(()),
     }
+    Ok(())
+}
+
+/// Installs what is missing for these needs of the lab, all of which come by apt.
+///
+/// # Errors
+/// When something is still missing: what, and how to get it.
+pub(crate) fn needed(needs: &[&str]) -> Result<()> {
+    by_apt(&packages::of(needs))
 }
 
 /// Installs what the lock file lists below the target folder, without running scripts of anybody.
 fn by_npm() -> Result<()> {
+    if packages::has_npm_packages() {
+        return Ok(());
+    }
+    println!("Installing by npm, for the real servers of tests.");
     let folder = packages::npm_folder()?;
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("package.json"), packages::NPM_PACKAGE)?;
@@ -60,39 +73,33 @@ fn by_npm() -> Result<()> {
     Ok(())
 }
 
-fn by_apt() -> Result<()> {
-    let missing = missing();
+fn by_apt(wanted: &[&str]) -> Result<()> {
+    let lacking = || {
+        let installed = packages::installed_of(wanted);
+        wanted.iter().copied().filter(|package| !installed.contains(*package)).collect::<Vec<_>>().join(" ")
+    };
+    let missing = lacking();
     if missing.is_empty() {
         println!("Every package for the real servers is here.");
         return Ok(());
     }
     println!("Installing by apt, for the real servers of tests and demo; their services are not started.");
-    println!("  {}", missing.join(" "));
+    println!("  {missing}");
     let root = sh::read(sh::program("id").arg("-u"))? == "0";
     let mut shell = sh::program(if root { "sh" } else { "sudo" });
     if !root {
+        println!("(as root, by sudo)");
         shell.arg("sh");
     }
-    let done = sh::run(shell.args(["-c", INSTALL, "install"]).args(&missing));
-    let missing = self::missing();
+    let done = shell.args(["-c", INSTALL, "install"]).args(missing.split(' ')).status();
+    let missing = lacking();
     if !missing.is_empty() {
-        let cause = done.err().map_or_else(|| "unknown".to_owned(), |problem| problem.to_string());
-        let message = format!("not installed ({cause}): {}", missing.join(" "));
-        if required() {
-            bail!(message);
-        }
-        println!("{message}\nGoing on; tests that need them will be skipped, loudly.");
+        let how = match done {
+            Err(error) if root => format!("no shell: {error}"),
+            Err(error) => format!("sudo: {error}"),
+            Ok(status) => format!("apt-get ended with {status}"),
+        };
+        bail!("not installed ({how}); as root: apt-get install --no-install-recommends {missing}");
     }
     Ok(())
-}
-
-fn missing() -> Vec<&'static str> {
-    let installed = packages::query_installed();
-    let mut missing: Vec<_> =
-        packages::all().into_iter().filter(|package| !installed.contains(*package)).collect();
-    // It comes from elsewhere as often as from the distribution.
-    if !packages::has_npm_packages() && sh::read(sh::program("npm").arg("--version")).is_err() {
-        missing.extend(["nodejs", "npm"]);
-    }
-    missing
 }
