@@ -7,6 +7,7 @@ use std::pin::Pin;
 use weir_cli::{Common, parse_options};
 use weir_contract::text::redact;
 use weir_contract::{Field, Outcome, Problem, Thresholds, fault};
+use weir_munin::field_name;
 
 use crate::common::{StreamCheck, outcome};
 use crate::dash::Dash;
@@ -192,13 +193,15 @@ fn parse_file(text: &str, defaults: &[String]) -> Result<Vec<Channel>, Problem> 
             continue;
         }
         let name = words.remove(0);
-        if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) {
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) {
             return Err(wrong(&format!(
                 "`{name}` is no channel name: use letters, digits, `.`, `_` and `-`"
             )));
         }
-        if channels.iter().any(|channel| channel.name == name) {
-            return Err(wrong(&format!("there is a channel `{name}` already")));
+        // Munin knows `a.b` and `a_b` by one name, and would draw the values of one of them for both.
+        let known_as = field_name(&name);
+        if let Some(twin) = channels.iter().find(|channel| field_name(&channel.name) == known_as) {
+            return Err(wrong(&format!("`{name}`: there is a channel `{}` already", twin.name)));
         }
         words.splice(1.min(words.len())..1.min(words.len()), defaults.iter().cloned());
         channels.push(Channel::new(&name, &words).map_err(|problem| wrong(&problem.text))?);
@@ -270,7 +273,9 @@ mod tests {
             ("\nnews", "line 2: channel news: its URL is missing"),
             ("a gopher://h/x", "line 1: channel a: nobody here speaks gopher: use one of rtsp,"),
             ("a/b http://h/", "line 1: `a/b` is no channel name"),
-            ("a http://h/\na http://h/", "line 2: there is a channel `a` already"),
+            ("\"\" http://h/", "line 1: `` is no channel name"),
+            ("a http://h/\na http://h/", "line 2: `a`: there is a channel `a` already"),
+            ("a.b http://h/\na_b http://h/", "line 2: `a_b`: there is a channel `a.b` already"),
             ("a http://h/ --frob", "line 1: channel a: unexpected argument '--frob' found"),
             ("a http://h/ \"x", "line 1: a quote lacks its end"),
         ] {

@@ -207,15 +207,15 @@ fn flow(outcome: &mut Outcome, args: &RtspArgs, seen: &Seen) {
             (&fault::RTSP_SILENT, if seen.transport == Some("RDT") { "no media" } else { "no RTP" })
         };
         let garbage: u64 = seen.tracks.iter().map(|track| track.garbage).sum();
-        let garbage =
-            if garbage > 0 { format!(", {garbage} packets that are none of it") } else { String::new() };
-        outcome.find(
-            fault,
-            format!(
-                "{how} within {} of PLAY over {over} (server said 200 OK){garbage}",
-                judge::seconds(waited)
-            ),
-        );
+        let empty: u64 = seen.statistics().map(|(_, statistics)| statistics.received).sum();
+        let instead: String = [(garbage, "that are none of it"), (empty, "without payload")]
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, which)| format!(", {count} packets {which}"))
+            .collect();
+        let waited = judge::seconds(waited);
+        outcome
+            .find(fault, format!("{how} within {waited} of PLAY over {over} (server said 200 OK){instead}"));
         return;
     }
     let watched = seen.watched();
@@ -236,7 +236,8 @@ fn flow(outcome: &mut Outcome, args: &RtspArgs, seen: &Seen) {
         if silence >= STOPPED && !seen.ended {
             // A file may have come to its end, or have been sent ahead.
             let state = if seen.live { State::Critical } else { State::Warning };
-            let text = judge::stalled(statistics.received, "packets", watched, silence);
+            let text =
+                judge::stalled(statistics.received - statistics.duplicates, "packets", watched, silence);
             outcome.findings.push(finding(&fault::STREAM_STALLED, state, text));
         }
         if statistics.ssrc_changes + statistics.restarts > 0 {

@@ -82,6 +82,26 @@ fn a_track_that_stops_is_critical_when_live_and_a_warning_in_a_file() {
 }
 
 #[test]
+fn a_packet_that_comes_again_and_again_is_no_media() {
+    let repeated = live(vec![track("audio", &one_sender([1; 20]))]);
+    assert_eq!(verdict(&repeated, &[]), (State::Critical, vec!["E-STREAM-STALLED"]));
+}
+
+#[test]
+fn packets_without_payload_are_silence_and_said_to_be() {
+    let mut track = track("audio", &[]);
+    let empty = Packet { marker: false, payload_type: 8, sequence: 1, timestamp: 0, ssrc: 7, payload: &[] };
+    track.reception.record(&empty, ms(1000));
+    let seen = Seen { first_media: None, ..live(vec![track]) };
+    let mut outcome = Outcome::new("RTSP", "");
+    let (args, _) = parse_options::<Rtsp>(&["rtsp://live.example.net/a".to_owned()]).expect("good options");
+    flow(&mut outcome, &args, &seen);
+    let said = &outcome.findings[0];
+    assert_eq!(said.fault.code, "E-RTSP-SILENT");
+    assert!(said.text.contains("1 packets without payload"), "{}", said.text);
+}
+
+#[test]
 fn an_end_is_critical_when_live_and_well_in_a_file() {
     let mut seen = Seen { ended: true, ..live(vec![track("audio", &one_sender(0..5))]) };
     assert_eq!(verdict(&seen, &[]), (State::Critical, vec!["E-RTSP-ENDED"]));
