@@ -3,6 +3,7 @@
 //! A [`Field`] is written once and is the one source of the perfdata label and unit, of Munin's `.label` and `.type`, of
 //! the OpenMetrics type and of the table in the docs.
 
+use crate::text::{clean, redact};
 use crate::{Thresholds, Unit, Value};
 
 /// How values of a field relate to each other over time.
@@ -163,7 +164,7 @@ impl Sample {
         if self.instance.is_empty() {
             return self.field.id.to_owned();
         }
-        let instance: String = crate::text::clean(&self.instance)
+        let instance: String = clean(&redact(&self.instance))
             .chars()
             .map(|c| if matches!(c, '\'' | '"' | '=') || c.is_whitespace() { '_' } else { c })
             .collect();

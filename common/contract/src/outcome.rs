@@ -204,3 +204,65 @@ impl Outcome {
 fn joined(first: &str, second: &str, between: &str) -> String {
     if second.is_empty() { first.to_owned() } else { format!("{first}{between}{second}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::{ADDR_DEAD, RTP_LOSS, RTSP_SILENT};
+    use crate::{Field, Range, Thresholds, Unit};
+
+    static LOSS: Field = Field::gauge("loss", Unit::Percent, "loss", "Packets that did not come.");
+
+    /// Three addresses of which one is dead, and so many that must serve.
+    fn three(needed: usize) -> Outcome {
+        let part = |name: &str, dead: bool| {
+            let mut part = Outcome::new("RTSP", "rtsp://example.net/live");
+            part.samples.push(LOSS.sample(1.0));
+            if dead {
+                part.find(&RTSP_SILENT, "no RTP");
+            } else {
+                part.headline = format!("headline of {name}");
+            }
+            (name.to_owned(), part)
+        };
+        Outcome::quorum(
+            vec![part("a", true), part("b", false), part("c", false)],
+            needed,
+            "addresses",
+            &ADDR_DEAD,
+        )
+    }
+
+    #[test]
+    fn a_dead_part_is_a_warning_while_as_many_serve_as_are_needed() {
+        for needed in [1, 2] {
+            let all = three(needed);
+            assert_eq!((all.state(), all.findings.len()), (State::Warning, 1), "{needed} needed: {all:?}");
+            assert_eq!((all.findings[0].fault.code, &*all.findings[0].subject), (RTSP_SILENT.code, "a"));
+        }
+        assert_eq!(three(2).headline, "2 of 3 addresses serve; headline of b");
+        assert_eq!(three(2).samples[0].label(), "a_loss");
+    }
+
+    #[test]
+    fn one_part_too_few_is_critical_and_counted() {
+        let all = three(3);
+        assert_eq!(all.state(), State::Critical);
+        let found: Vec<_> = all.findings.iter().map(|found| (found.fault.code, found.state)).collect();
+        assert_eq!(found, [(RTSP_SILENT.code, State::Critical), (ADDR_DEAD.code, State::Critical)]);
+        assert_eq!(all.findings[1].text, "2 of 3 addresses serve, 3 are needed");
+    }
+
+    #[test]
+    fn a_finding_names_the_range_that_was_left() {
+        let limits = Thresholds { warning: Some(Range::above(1.0)), critical: Some(Range::above(5.0)) };
+        let text = |value: f64| {
+            let mut outcome = Outcome::new("RTSP", "");
+            outcome.judge(LOSS.sample(value).against(limits), &RTP_LOSS);
+            outcome.findings.into_iter().map(|found| (found.state, found.text)).next()
+        };
+        assert_eq!(text(1.0), None);
+        assert_eq!(text(2.0), Some((State::Warning, "loss is 2.0 %, expected at most 1.0 %".to_owned())));
+        assert_eq!(text(6.0), Some((State::Critical, "loss is 6.0 %, expected at most 5.0 %".to_owned())));
+    }
+}

@@ -149,6 +149,7 @@ mod tests {
                 "udp://192.0.2.1@232.1.2.3:1 rtp://[2001:db8::1]@[ff35::1]:2",
                 "udp://192.0.2.1@232.1.2.3:1 rtp://[2001:db8::1]@[ff35::1]:2",
             ),
+            ("http://h/?Token=abc&API_KEY=d", "http://h/?Token=***&API_KEY=***"),
             ("srt://h:9000?streamid=a&passphrase=p%20q", "srt://h:9000?streamid=a&passphrase=***"),
             ("http://h/?token=abc: no answer", "http://h/?token=***: no answer"),
             ("mail a@b", "mail a@b"),

@@ -214,14 +214,15 @@ mod tests {
     #[test]
     fn config_announces_what_fetch_prints() {
         let mut section = Section::new("stream_news", &GRAPH, "rtsp://u:p@example.net/news#1");
-        section.rows[0].thresholds.warning = Some(Range::above(0.5));
+        section.rows[0].thresholds =
+            Thresholds { warning: Some(Range::above(0.5)), critical: Some(Range::outside(0.1, 2.0)) };
         let sections =
             [section, Section::each("stream_news.peers", &GRAPH, &["a.b".to_owned(), "2".to_owned()])];
         let text = config(&sections);
         assert!(text.starts_with(
             "multigraph stream_news\ngraph_title rtsp://***@example.net/news 1: time to first media\n"
         ));
-        assert!(text.contains("first_media.warning :500\n"), "{text}");
+        assert!(text.contains("first_media.warning :500\nfirst_media.critical 100:2000\n"), "{text}");
         assert!(text.contains("hits.type DERIVE\n") && text.contains("hits.min 0\n"));
         let samples = [FIRST.sample(0.0445), HITS.sample(u64::MAX).of("a.b")];
         let values = values(&sections, &samples);
@@ -245,6 +246,14 @@ mod tests {
         assert_eq!(translate("10:20").as_deref(), Some("10:20"));
         assert_eq!(translate("@10:20"), None);
         assert_eq!(translate("~:"), None);
+    }
+
+    #[test]
+    fn a_counter_that_may_fall_draws_no_spike_all_the_same() {
+        static BARE: Field = Field::counter("bare", Unit::None, "bare", "Bare.").unbounded();
+        static ONE: Graph = Graph { fields: &[&BARE], ..GRAPH };
+        let text = config(&[Section::new("", &ONE, "")]);
+        assert!(text.contains("bare.type DERIVE\n") && text.contains("bare.min 0\n"), "{text}");
     }
 
     #[test]

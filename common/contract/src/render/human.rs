@@ -96,7 +96,7 @@ fn metrics(out: &mut String, outcome: &Outcome, style: Style) {
     out.push('\n');
     let label = |s: &crate::Sample| match s.instance.as_str() {
         "" => s.field.label.to_owned(),
-        instance => format!("{} {}", clean(instance), s.field.label),
+        instance => format!("{} {}", clean(&redact(instance)), s.field.label),
     };
     let width = outcome.samples.iter().map(|s| label(s).chars().count()).max().unwrap_or(0);
     for sample in &outcome.samples {

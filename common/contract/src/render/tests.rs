@@ -94,6 +94,52 @@ fn two_hundred_metrics_leave_room_for_words() {
     assert!(text.contains("metrics did not fit"), "{text}");
 }
 
+#[test]
+fn no_line_of_any_host_shows_a_secret() {
+    let mut outcome = sample_outcome();
+    let secret = "rtsp://user:secret@a.example.net/?token=secret";
+    outcome.headline = format!("redirected to {secret}");
+    outcome.find(&RTP_LOSS, format!("lost from {secret}"));
+    outcome.details.push(format!("redirected to {secret}"));
+    outcome.transcript.push(format!("C: PLAY {secret}"));
+    outcome.samples.push(BITRATE.sample(1_u64).of(secret));
+    for verbosity in 0..=3 {
+        let text = nagios(&outcome, verbosity);
+        assert!(!text.contains("secret"), "-v {verbosity}: {text}");
+        assert_eq!(text.contains("PLAY rtsp://***@a.example.net/?token=***"), verbosity == 3, "{text}");
+        let text = human(&outcome, Style { color: false, verbosity });
+        assert!(!text.contains("secret"), "human, -v {verbosity}: {text}");
+    }
+    assert!(!json(&outcome).contains("secret") && !openmetrics(&outcome).contains("secret"));
+}
+
+#[test]
+fn one_metric_is_one_word_of_perfdata() {
+    assert_eq!(perfdata(&FIRST.sample_opt(None::<f64>)), "first_media=U;;;0", "U has no unit");
+    assert_eq!(perfdata(&FIRST.sample(f64::NAN)), "first_media=U;;;0");
+    let limits = Thresholds { warning: Some(Range::above(0.5)), critical: "@10:20".parse().ok() };
+    assert_eq!(perfdata(&FIRST.sample(0.25).against(limits)), "first_media=0.25s;~:0.5;@10:20;0");
+    // A space would end it, an equals sign begin its value, a bar begin another block, quotes want a partner.
+    assert_eq!(perfdata(&PACKETS.sample(7_u64).of("a b='c|d\"e\n")), "a_b__c/d_e__packets=7c;;;0");
+}
+
+#[test]
+fn a_label_of_openmetrics_ends_at_its_own_quotes() {
+    let mut outcome = Outcome::new("RTSP", r#"say "no" \ C:\live"#);
+    outcome.samples.push(PACKETS.sample(7_u64).of("two\nlines"));
+    let text = openmetrics(&outcome);
+    let labels = r#"service="rtsp",target="say \"no\" \\ C:\\live",instance="two\nlines""#;
+    assert!(text.contains(&format!("weir_rtsp_packets_total{{{labels}}} 7\n")), "{text}");
+}
+
+#[test]
+fn long_lines_are_cut_at_four_kilobytes() {
+    let mut outcome = sample_outcome();
+    outcome.details = vec!["a line of the details ".repeat(20); 50];
+    let text = nagios(&outcome, 1);
+    assert!((OUTPUT_MAX - 3..=OUTPUT_MAX).contains(&text.len()) && text.ends_with("...\n"), "{}", text.len());
+}
+
 proptest! {
     #[test]
     fn no_text_breaks_a_host(subject in "(?s).{0,300}", text in "(?s).{0,3000}", detail in "(?s).{0,3000}",
