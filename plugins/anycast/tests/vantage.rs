@@ -148,7 +148,8 @@ fn dead_and_withdrawn(net: &Topology) -> Result<()> {
     net.expect(
         &["-H", SERVICE4, "-w", "inflation=0.03"],
         1,
-        &["answered by sfo1 in ", "although wix1 is only", "too far", "[E-ANYCAST-INFLATION]"],
+        // On a busy machine ape1 may be as near as wix1.
+        &["answered by sfo1 in ", "although ", " is only ", "too far", "[E-ANYCAST-INFLATION]"],
     )?;
     net.wix.tell("enable anycast4")?;
     net.until_answered_by("wix1")

@@ -8,6 +8,9 @@ use std::time::Duration;
 use support::{at_deadline, critical, ok, warning};
 use weir_lab::{Clip, Hostile, Lab, Outcome, Result, wait_until};
 
+/// A busy machine fetches its segments slowly, where that is not the question.
+const SLOW: &str = "segment_ratio=9";
+
 fn check_dash(lab: &Lab, arguments: &[&str]) -> Result<Outcome> {
     lab.check("check_dash", arguments)
 }
@@ -15,7 +18,8 @@ fn check_dash(lab: &Lab, arguments: &[&str]) -> Result<Outcome> {
 #[test]
 fn a_live_timeline_with_picture_and_sound() -> Result<()> {
     let Some(lab) = Lab::for_test(&["nginx", "ffmpeg"]) else { return Ok(()) };
-    let dash = lab.dash().start()?;
+    // A packager that gets no processor for two seconds is not late yet.
+    let dash = lab.dash().segment_seconds(2).start()?;
     let url = dash.url();
 
     let seen = check_dash(&lab, &["-v", &url, "--expect-variants", "2"])?;
@@ -24,7 +28,7 @@ fn a_live_timeline_with_picture_and_sound() -> Result<()> {
         &["2 of 2 representations play", "MP4 at", "clock: UTCTiming http-xsdate", "audio 1", "video 0"],
     );
     assert!(seen.took.as_secs_f64() < 3.0, "one look is enough, it took {:?}", seen.took);
-    assert!(seen.metric("lag") <= 3.0, "{seen:#?}");
+    assert!(seen.metric("lag") <= 6.0, "{seen:#?}");
     assert!((100_000.0..2_000_000.0).contains(&seen.metric("bitrate")));
     assert!(seen.metric("segment_ratio") < 0.5 && seen.metric("skew") < 1.5);
 
@@ -162,7 +166,7 @@ fn what_is_missing_or_no_media_is_named() -> Result<()> {
     let web = dash.web();
     let vod = |manifest: &str| -> Result<Outcome> {
         web.write("changed.mpd", manifest)?;
-        check_dash(&lab, &[&web.url("/changed.mpd"), "--vod"])
+        check_dash(&lab, &[&web.url("/changed.mpd"), "--vod", "-w", SLOW, "-c", SLOW])
     };
     ok(&vod(&manifest)?, &["2 of 2"]);
 
@@ -177,7 +181,7 @@ fn what_is_missing_or_no_media_is_named() -> Result<()> {
         .replacen("<Period ", &format!("<BaseURL>{}</BaseURL><Period ", web.url("/else/")), 1)
         .replace("<SegmentTemplate", "<BaseURL>where/</BaseURL><SegmentTemplate");
     web.write("sub/based.mpd", based)?;
-    ok(&check_dash(&lab, &[&web.url("/sub/based.mpd"), "--vod"])?, &["2 of 2"]);
+    ok(&check_dash(&lab, &[&web.url("/sub/based.mpd"), "--vod", "-w", SLOW, "-c", SLOW])?, &["2 of 2"]);
 
     web.write("page.m4s", "<!doctype html><title>Not found</title>")?;
     let paged = manifest.replacen(

@@ -79,7 +79,7 @@ fn why_nothing_comes_is_found_out() -> Result<()> {
         sender.lab().ffmpeg_sender(Clip::VideoTs, "mpegts", "udp://239.9.9.9:5000?pkt_size=1316&ttl=4")?,
     ];
     let (root, nobody) = (true, false);
-    let cases: [(bool, &[&str], i32, &[&str]); 15] = [
+    let cases: [(bool, &[&str], i32, &[&str]); 14] = [
         (root, &["udp://239.1.2.3:5000", "--interface", "r1"], 0, &["from 10.0.1.1 on r1", "TTL 4"]),
         (nobody, &["udp://239.1.2.3:5000", "--interface", "10.0.1.2"], 0, &["from 10.0.1.1 on r1"]),
         (nobody, &["udp://10.0.1.1@239.1.2.3:5000", "--interface", "r1"], 0, &["from 10.0.1.1 on r1"]),
@@ -133,8 +133,6 @@ fn why_nothing_comes_is_found_out() -> Result<()> {
             2,
             &["E-MCAST-SILENT", "the membership report left by r1", "r2, r3 either"],
         ),
-        // Without time to see a report leave, nobody says that it did not.
-        (root, &["udp://239.1.8.8:5000", "--interface", "r1", "-t", "2.2"], 2, &["E-MCAST-SILENT"]),
         // Without a filter what comes the wrong way round is heard.
         (root, &["udp://239.9.9.9:5000", "--interface", "r3"], 0, &["from 10.0.3.1 on r3"]),
     ];
@@ -148,6 +146,10 @@ fn why_nothing_comes_is_found_out() -> Result<()> {
         }
         assert!(seen.took.as_secs() < 10, "{arguments:?} took {:?}", seen.took);
     }
+
+    // Without time to see a report leave, nobody says that it did not. Alone, as so little time is lost in a crowd.
+    let hasty = ["udp://239.1.8.8:5000", "--interface", "r1", "-t", "2.2", "-v", "--watch", "2"];
+    critical(&rtp(&receiver, root, &hasty)?, &["E-MCAST-SILENT"]);
 
     // What this host itself does, one after the other: its counters are one for all.
     for setting in ["net.ipv4.conf.all.rp_filter=1", "net.ipv4.conf.r3.rp_filter=1"] {

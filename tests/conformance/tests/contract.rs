@@ -67,6 +67,7 @@ fn bad_input_is_unknown_with_one_clear_line() {
         assert_usage(&name, &run(&name, &["--no-such-option"]), "unknown option");
         assert_usage(&name, &run(&name, &["-t", "0"]), "-t 0");
         assert_usage(&name, &run(&name, &["-t", "ten"]), "-t ten");
+        assert_usage(&name, &run(&name, &["-t", "3601"]), "-t 3601");
         assert_usage(&name, &run(&name, &["--output", "xml"]), "--output xml");
         assert_usage(
             &name,

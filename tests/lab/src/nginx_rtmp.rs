@@ -23,11 +23,12 @@ impl Lab {
         let (folder, listen) = (media.display(), self.listen());
         let web = self
             .nginx()
+            // Without its cleanup, which takes the files of a stream away that has stood still for twice the playlist's length.
             .with_main(&format!(
                 "load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
 rtmp {{ access_log off; server {{ listen {listen}:{rtmp_port}; application live {{ live on;
-  hls on; hls_path {folder}/hls; hls_fragment 1s; hls_playlist_length 5s;
-  dash on; dash_path {folder}/dash; dash_fragment 1s; dash_playlist_length 5s; }}
+  hls on; hls_path {folder}/hls; hls_fragment 1s; hls_playlist_length 5s; hls_cleanup off;
+  dash on; dash_path {folder}/dash; dash_fragment 1s; dash_playlist_length 5s; dash_cleanup off; }}
   application closed {{ live on; deny play all; }}
   application vod {{ play {folder}/vod; }} }} }}
 "
