@@ -110,6 +110,11 @@ impl SquidBuilder {
             let mut command = match &self.root {
                 // Newer packages come with two builds; the link that chooses one is made when they are installed.
                 Some(root) => root.command(&lab, "/usr/sbin/squid-gnutls"),
+                None if rustix::process::geteuid().is_root() => {
+                    let mut command = lab.command("unshare");
+                    command.args(["--mount", "sh", "-ec", ENTER, "enter", "squid"]);
+                    command
+                }
                 None => lab.command("squid"),
             };
             // The name keeps the shared memory of several servers apart.
@@ -174,6 +179,15 @@ refresh_pattern . 60 20% 4320
         )
     }
 }
+
+/// Workers meet in `/run/squid`, which exists only where Squid was started as a service, and share memory that outlives them when
+/// they are killed: both lie in mounts of their own, which end with the server. Then `$@`.
+const ENTER: &str = r#"
+mount -t tmpfs -o mode=755 tmpfs /run
+install -d -o proxy -g proxy /run/squid
+mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+exec "$@"
+"#;
 
 impl Squid {
     /// The port for proxy requests.
