@@ -21,7 +21,7 @@ use crate::target::Target;
 /// The word before the state.
 const SERVICE: &str = "HTTP STREAM";
 /// What is measured.
-pub const FIELDS: &[&Field] = &[&FIRST_MEDIA, &BITRATE, &GAP, &LOUDNESS, &SILENCE, &FROZEN, &BLACK];
+const FIELDS: &[&Field] = &[&FIRST_MEDIA, &BITRATE, &GAP, &LOUDNESS, &SILENCE, &FROZEN, &BLACK];
 /// A source that is this much below what it advertises has fallen to half its bit rate.
 const ADVERTISED_SHARE_MIN: f64 = 0.6;
 /// After so long without a byte a player's buffer is at its end.
@@ -167,6 +167,10 @@ fn flow(outcome: &mut Outcome, heard: &Heard) {
         } else {
             outcome.find(&fault::NO_DATA, judge::too_short(heard.listened, "listen"));
         }
+    } else if let Some(bitrate) = heard.bitrate().filter(|bitrate| *bitrate < MEDIA_MIN && !on_demand) {
+        let rate = Unit::BitsPerSecond.human(bitrate.into());
+        outcome
+            .find(&fault::STREAM_STALLED, format!("{rate} flow after the server's buffer: that is no media"));
     } else if let (Some(bitrate), Some(advertised)) = (heard.bitrate(), heard.station.bit_rate_kbit) {
         let wanted = f64::from(advertised) * 1000.0;
         if bitrate < wanted * ADVERTISED_SHARE_MIN {
@@ -197,7 +201,7 @@ fn content(outcome: &mut Outcome, args: &StreamArgs, heard: &Heard, container: w
 }
 
 /// The facts as numbers.
-pub fn samples(heard: &Heard) -> Vec<Sample> {
+fn samples(heard: &Heard) -> Vec<Sample> {
     let gap = heard.first_media.map(|_| heard.longest_gap);
     vec![FIRST_MEDIA.sample_opt(heard.first_media), BITRATE.sample_opt(heard.bitrate()), GAP.sample_opt(gap)]
 }

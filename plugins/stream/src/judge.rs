@@ -28,8 +28,8 @@ impl Rule {
 
     /// The same with a warning.
     #[must_use]
-    pub const fn warn(self, range: Range) -> Self {
-        Self { limits: Thresholds { warning: Some(range), ..self.limits }, ..self }
+    pub fn warn(self, range: impl Into<Option<Range>>) -> Self {
+        Self { limits: Thresholds { warning: range.into(), ..self.limits }, ..self }
     }
 
     /// The same with a warning above the first and a critical state above the second value.

@@ -17,6 +17,7 @@ pub mod pnm;
 pub mod rtmp;
 pub mod rtp;
 pub mod rtsp;
+pub mod segmented;
 pub mod srt;
 pub mod target;
 

@@ -24,7 +24,7 @@ const SERVICE: &str = "MMS";
 /// Why dead air cannot be told.
 const UNHEARD: &str = "the codecs of Windows Media are not decoded";
 /// What is measured.
-pub const FIELDS: &[&Field] = &[&FIRST_MEDIA, &BITRATE, &SPEED, &LOSS, &GAP, &TRACKS];
+const FIELDS: &[&Field] = &[&FIRST_MEDIA, &BITRATE, &SPEED, &LOSS, &GAP, &TRACKS];
 /// The schemes, which are either transport or one of them, and the port that is tried first.
 const PORTS: &[(&str, u16)] = &[("mms", MMST_PORT), ("mmst", MMST_PORT), ("mmsh", MMSH_PORT)];
 /// Windows Media servers send others than their own player to a playlist.
@@ -240,7 +240,7 @@ fn content(outcome: &mut Outcome, args: &MmsArgs, seen: &Seen) {
 }
 
 /// The facts as numbers.
-pub fn samples(seen: &Seen) -> Vec<Sample> {
+fn samples(seen: &Seen) -> Vec<Sample> {
     let flows = seen.first_media.is_some();
     let sending = streams(seen).filter(|stream| seen.flow.bytes_of(stream.number) > 0).count();
     vec![

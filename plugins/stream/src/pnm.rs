@@ -21,9 +21,9 @@ const SERVICE: &str = "PNM";
 /// Why dead air cannot be told.
 const UNHEARD: &str = "the codecs of RealNetworks are not decoded";
 /// What is measured.
-pub const FIELDS: &[&Field] = &[&FIRST_MEDIA, &BITRATE, &SPEED, &GAP];
+const FIELDS: &[&Field] = &[&FIRST_MEDIA, &BITRATE, &SPEED, &GAP];
 /// The schemes that players know, and their port.
-pub(crate) const PORTS: &[(&str, u16)] = &[("pnm", PORT), ("pna", PORT)];
+const PORTS: &[(&str, u16)] = &[("pnm", PORT), ("pna", PORT)];
 /// A stream that has sent nothing for so long at the end of the watch has stopped.
 const STOPPED: Duration = Duration::from_secs(2);
 
@@ -223,7 +223,7 @@ fn duration(seen: &Seen) -> String {
 }
 
 /// The facts as numbers.
-pub fn samples(seen: &Seen) -> Vec<Sample> {
+fn samples(seen: &Seen) -> Vec<Sample> {
     let flows = seen.first_media.is_some();
     vec![
         FIRST_MEDIA.sample_opt(seen.first_media),

@@ -23,7 +23,7 @@ use crate::target::Target;
 /// The word before the state.
 const SERVICE: &str = "RTMP";
 /// What is measured.
-pub const FIELDS: &[&Field] =
+const FIELDS: &[&Field] =
     &[&FIRST_MEDIA, &BITRATE, &SPEED, &GAP, &TRACKS, &LOUDNESS, &SILENCE, &FROZEN, &BLACK];
 /// A live track that has sent nothing for so long at the end of the watch has stopped.
 const STOPPED: Duration = Duration::from_secs(2);
@@ -293,7 +293,7 @@ fn ended_early(seen: &Seen) -> bool {
 }
 
 /// The facts as numbers.
-pub fn samples(seen: &Seen) -> Vec<Sample> {
+fn samples(seen: &Seen) -> Vec<Sample> {
     let flows = seen.first_media.is_some();
     let sending = seen.tracks().filter(|(_, track)| track.frames > 0).count();
     vec![

@@ -23,7 +23,7 @@ use crate::target::Target;
 /// The word before the state.
 const SERVICE: &str = "RTSP";
 /// What is measured.
-pub const FIELDS: &[&Field] =
+const FIELDS: &[&Field] =
     &[&FIRST_MEDIA, &BITRATE, &LOSS, &JITTER, &GAP, &TRACKS, &LOUDNESS, &SILENCE, &FROZEN, &BLACK];
 /// The schemes and their ports.
 const PORTS: &[(&str, u16)] = &[("rtsp", 554), ("rtsps", 322)];
@@ -208,14 +208,16 @@ fn flow(outcome: &mut Outcome, args: &RtspArgs, seen: &Seen) {
         };
         let garbage: u64 = seen.tracks.iter().map(|track| track.garbage).sum();
         let empty: u64 = seen.statistics().map(|(_, statistics)| statistics.received).sum();
-        let instead: String = [(garbage, "that are none of it"), (empty, "without payload")]
+        let instead: Vec<String> = [(garbage, "that are none of it"), (empty, "without payload")]
             .iter()
             .filter(|(count, _)| *count > 0)
             .map(|(count, which)| format!(", {count} packets {which}"))
             .collect();
         let waited = judge::seconds(waited);
-        outcome
-            .find(fault, format!("{how} within {waited} of PLAY over {over} (server said 200 OK){instead}"));
+        outcome.find(
+            fault,
+            format!("{how} within {waited} of PLAY over {over} (server said 200 OK){}", instead.concat()),
+        );
         return;
     }
     let watched = seen.watched();
@@ -257,7 +259,7 @@ fn tracks(outcome: &mut Outcome, args: &RtspArgs, seen: &Seen) {
 }
 
 /// The facts as numbers.
-pub fn samples(seen: &Seen) -> Vec<Sample> {
+fn samples(seen: &Seen) -> Vec<Sample> {
     let all: Vec<Statistics> = seen.statistics().map(|(_, statistics)| statistics).collect();
     let sum = |part: fn(&Statistics) -> u64| all.iter().map(part).sum::<u64>();
     // Before the first packet RTP-Info is only to be believed of a file by UDP: a connection loses nothing, and a live source has

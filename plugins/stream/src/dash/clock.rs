@@ -9,7 +9,8 @@ use weir_probe::Probe;
 use weir_probe::http::{Answer, Get, Http};
 use weir_wire::dash;
 use weir_wire::hls::parse_date_time;
-use weir_wire::http1::parse_http_date;
+
+use crate::segmented::date;
 
 /// The stage in which a clock is asked.
 pub(super) const STAGE: &str = "clock";
@@ -39,12 +40,6 @@ impl Clock {
 /// Now by this host's clock, Unix seconds.
 fn local() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
-}
-
-/// The `Date` of an answer, with the `Age` that a cache adds.
-pub(super) fn date(answer: &Answer) -> Option<f64> {
-    let age = answer.header("age").and_then(|age| age.parse::<f64>().ok()).filter(|age| age.is_finite());
-    Some(answer.header("date").and_then(parse_http_date)? + age.unwrap_or(0.0))
 }
 
 /// Asks the clocks in the manifest's order; `manifest` is the answer that brought it. What fails is left in `problems`.

@@ -1,14 +1,17 @@
 //! From facts to findings.
 
-use weir_contract::{Fault, Outcome, Problem, Range, Sample, State, Thresholds, Unit, fault};
+use weir_contract::{Field, Outcome, Problem, Range, Sample, State, Thresholds, fault};
 use weir_wire::dash::Mpd;
 
 use super::report::{Report, Track};
-use super::{BITRATE, DashArgs, FIELDS, FIRST_MEDIA, LAG, SEGMENT_RATIO, SERVICE, SKEW, VARIANTS};
-use crate::hls::freshness::{Freshness, Proof, Since};
-use crate::hls::measure::Segments;
-use crate::hls::report::{Piece, PieceKind};
-use crate::hls::thousandths;
+use super::{DashArgs, FIELDS, SERVICE};
+use crate::fields::{BITRATE, FIRST_MEDIA, LAG, SEGMENT_RATIO, SKEW, VARIANTS};
+use crate::judge::Rule;
+use crate::segmented::freshness::{Freshness, Proof, Since};
+use crate::segmented::piece::{Piece, PieceKind};
+use crate::segmented::{
+    self, FLAWS_NAMED, Noun, RATIO_LIMITS, Segments, Voice, carried, fetched, thousandths,
+};
 
 /// Representations further apart than so many segments are not in step: one may always be a segment ahead.
 const SKEW_SEGMENTS: f64 = 1.5;
@@ -16,8 +19,8 @@ const SKEW_SEGMENTS: f64 = 1.5;
 const UPDATES_MISSED: f64 = 2.0;
 /// Clocks differ by so much without anybody being wrong, seconds.
 const SAME_CLOCK: f64 = 2.0;
-/// Flaws named in one finding.
-const FLAWS_NAMED: usize = 2;
+/// What is late.
+const NOUN: Noun = Noun { name: "the live edge", file: "the manifest was last written", unit: "segments" };
 
 /// Facts to verdict. `problem` is why the manifest could not be had.
 pub(super) fn judge(args: &DashArgs, url: &str, report: &Report, problem: Option<Problem>) -> Outcome {
@@ -29,26 +32,38 @@ pub(super) fn judge(args: &DashArgs, url: &str, report: &Report, problem: Option
         judge_manifest(&mut outcome, args, report, mpd);
     }
     for track in &report.tracks {
-        judge_track(&mut Voice { outcome: &mut outcome, track }, args);
+        judge_track(&mut Voice { outcome: &mut outcome, name: &track.name }, track, args);
     }
-    for sample in samples(report) {
-        let thresholds = args.limits.of(sample.field, FIELDS, default_thresholds(args, report, &sample));
-        let sample = sample.against(thresholds);
-        match sample.field.id {
-            "bitrate" => outcome.judge(sample, &fault::BITRATE),
-            "segment_ratio" => outcome.judge(sample, &fault::DASH_SEGMENT_SLOW),
-            "skew" => outcome.judge(sample, &fault::DASH_SKEW),
-            "first_media" => outcome.judge(sample, &fault::START_SLOW),
-            "variants" => outcome.judge(sample, &fault::DASH_VARIANTS),
-            // The lag is judged for each representation.
-            _ => outcome.samples.push(sample),
-        }
-    }
+    let lag = worst_lag(report).map(|(track, _)| Thresholds {
+        warning: Some(Range::above(thousandths(track.patience.late))),
+        critical: Some(Range::above(thousandths(track.patience.stale))),
+    });
+    let segment = report.tracks.iter().filter_map(|track| track.representation.segments.longest());
+    let segment = segment.reduce(f64::max);
+    let apart = args.max_skew.or_else(|| segment.map(|segment| thousandths(segment * SKEW_SEGMENTS)));
+    let rule = |field: &Field| match field.id {
+        "lag" => Rule { limits: lag.unwrap_or_default(), ..rule(field, apart) },
+        _ => rule(field, apart),
+    };
+    // The lag is judged for each representation.
+    args.limits.judge(&mut outcome, samples(report), FIELDS, rule, |_, field| field.id == "lag");
     outcome
 }
 
+/// How a measure is judged; representations shall not be further apart than `apart` seconds.
+pub(super) fn rule(field: &Field, apart: Option<f64>) -> Rule {
+    match field.id {
+        "lag" => Rule::of(&fault::DASH_LATE),
+        "first_media" => Rule::of(&fault::START_SLOW),
+        "bitrate" => Rule::of(&fault::BITRATE),
+        "segment_ratio" => Rule::of(&fault::DASH_SEGMENT_SLOW).above(RATIO_LIMITS),
+        "skew" => Rule::of(&fault::DASH_SKEW).warn(apart.map(Range::above)),
+        _ => Rule::of(&fault::DASH_VARIANTS),
+    }
+}
+
 /// The facts as numbers.
-pub fn samples(report: &Report) -> Vec<Sample> {
+fn samples(report: &Report) -> Vec<Sample> {
     let most = |values: &mut dyn Iterator<Item = f64>| values.reduce(f64::max);
     let media =
         || report.tracks.iter().flat_map(|track| &track.pieces).filter(|piece| piece.kind != PieceKind::Map);
@@ -62,44 +77,6 @@ pub fn samples(report: &Report) -> Vec<Sample> {
         SEGMENT_RATIO.sample_opt(most(&mut media().filter_map(Piece::ratio)).map(thousandths)),
         SKEW.sample_opt(skew(report).map(thousandths)),
     ]
-}
-
-/// The thresholds of a measure when the options say nothing.
-fn default_thresholds(args: &DashArgs, report: &Report, sample: &Sample) -> Thresholds {
-    let segment = report.tracks.iter().filter_map(|track| track.representation.segments.longest());
-    match sample.field.id {
-        "lag" => {
-            let (late, stale) = worst_lag(report)
-                .map_or((None, None), |(track, _)| (Some(track.patience.late), Some(track.patience.stale)));
-            Thresholds {
-                warning: late.map(thousandths).map(Range::above),
-                critical: stale.map(thousandths).map(Range::above),
-            }
-        }
-        "skew" => {
-            let apart = args
-                .max_skew
-                .or_else(|| segment.reduce(f64::max).map(|segment| thousandths(segment * SKEW_SEGMENTS)));
-            Thresholds { warning: apart.map(Range::above), critical: None }
-        }
-        _ => args.static_thresholds(sample.field),
-    }
-}
-
-/// The findings about one representation, each with its name.
-struct Voice<'a> {
-    outcome: &'a mut Outcome,
-    track: &'a Track,
-}
-
-impl Voice<'_> {
-    fn find(&mut self, fault: &'static Fault, text: impl AsRef<str>) {
-        self.find_as(fault.state, fault, text);
-    }
-
-    fn find_as(&mut self, state: State, fault: &'static Fault, text: impl AsRef<str>) {
-        self.outcome.find_as(state, fault, format!("{}: {}", self.track.name, text.as_ref()));
-    }
 }
 
 fn judge_manifest(outcome: &mut Outcome, args: &DashArgs, report: &Report, mpd: &Mpd) {
@@ -162,8 +139,7 @@ fn judge_time(outcome: &mut Outcome, report: &Report, mpd: &Mpd) {
     }
 }
 
-fn judge_track(voice: &mut Voice<'_>, args: &DashArgs) {
-    let track = voice.track;
+fn judge_track(voice: &mut Voice<'_>, track: &Track, args: &DashArgs) {
     if let Some(problem) = &track.problem {
         voice.find(problem.fault, &problem.text);
     }
@@ -172,14 +148,28 @@ fn judge_track(voice: &mut Voice<'_>, args: &DashArgs) {
         voice.find(&fault::DASH_EMPTY, "the manifest names no segment that is there now");
     }
     if let Some(freshness) = &track.freshness {
-        judge_freshness(voice, args, freshness);
+        judge_freshness(voice, track, args, freshness);
     }
-    judge_pieces(voice);
-    judge_rate(voice, args);
+    for piece in &track.pieces {
+        match &piece.problem {
+            Some(problem) if piece.kind == PieceKind::NewestSegment && track.missing > 0 => {
+                let text = format!(
+                    "the live edge stands still: none of the newest {} segments that the clock promises exists, from {}: {}",
+                    track.missing + 1,
+                    piece.file_name(),
+                    problem.text
+                );
+                voice.find(&fault::DASH_STALE, text);
+            }
+            _ => voice.piece(piece, &fault::DASH_SEGMENT, &fault::DASH_SEGMENT_BAD),
+        }
+    }
+    if let Some(bitrate) = track.bitrate() {
+        voice.rate(bitrate, track.representation.bandwidth, args.min_share);
+    }
 }
 
-fn judge_freshness(voice: &mut Voice<'_>, args: &DashArgs, freshness: &Freshness) {
-    let track = voice.track;
+fn judge_freshness(voice: &mut Voice<'_>, track: &Track, args: &DashArgs, freshness: &Freshness) {
     let (delay, segment) = (track.patience.stale, track.representation.segments.longest().unwrap_or(0.0));
     if let Some(milliseconds) = freshness.went_back {
         let seconds = milliseconds as f64 / 1e3;
@@ -193,79 +183,21 @@ fn judge_freshness(voice: &mut Voice<'_>, args: &DashArgs, freshness: &Freshness
         voice.find(&fault::DASH_CLOCK, format!("its newest segment ends {ahead:.1} s in the future"));
     }
     let Some((lag, since)) = freshness.lag else {
-        let text = format!(
-            "unchanged for {:.1} s, and it has no dates that tell more: raise -t above {:.0} s",
-            freshness.unchanged,
-            delay + 2.0
-        );
-        return voice.find(&fault::NO_DATA, text);
-    };
-    let seen = match since {
-        Since::Media => "its newest media ended",
-        Since::File => "the manifest was last written",
-        Since::Change => "it last changed",
+        return voice.undated(freshness, delay);
     };
     let state = lag_thresholds(args, track).judge(lag);
     if state != State::Ok {
-        let segments = if segment > 0.0 { format!(", {:.1} segments", lag / segment) } else { String::new() };
         let missing = match track.missing {
             0 => String::new(),
             count => format!("; the {count} segments after it that the clock promises do not exist"),
         };
-        let watched = if freshness.proof == Proof::Standstill && freshness.unchanged > 0.0 {
-            format!(", and nothing changed in {:.1} s", freshness.unchanged)
-        } else {
-            String::new()
-        };
-        let (fault, what) = match (state, freshness.proof) {
-            (State::Critical, Proof::Advanced | Proof::Recent) => (&fault::DASH_STALE, "far behind"),
-            (State::Critical, _) => (&fault::DASH_STALE, "the live edge stands still"),
-            _ => (&fault::DASH_LATE, "the live edge is late"),
-        };
-        voice.find_as(state, fault, format!("{what}: {seen} {lag:.1} s ago{segments}{watched}{missing}"));
+        let fault = if state == State::Critical { &fault::DASH_STALE } else { &fault::DASH_LATE };
+        let late = NOUN.late(state, freshness, (lag, since), segment);
+        voice.find_as(state, fault, format!("{late}{missing}"));
     } else if since == Since::Media && lag > track.patience.stale {
         // It advances, so it is not stale; players that trust the clock will not find its segments.
         let text = format!("it advances, and by the clock its newest media ended {lag:.1} s ago");
         voice.find(&fault::DASH_CLOCK, text);
-    }
-}
-
-fn judge_pieces(voice: &mut Voice<'_>) {
-    let track = voice.track;
-    for piece in &track.pieces {
-        let name = piece.url.split('?').next().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
-        let subject = format!("{} {name}", piece.kind.name());
-        if let Some(problem) = &piece.problem {
-            // The server is well, and has it not, or not in the wanted form.
-            let answered = [&fault::HTTP_STATUS, &fault::AUTH, &fault::HLS_SEGMENT].contains(&problem.fault);
-            let fault = if answered { &fault::DASH_SEGMENT } else { problem.fault };
-            if piece.kind == PieceKind::NewestSegment && track.missing > 0 {
-                let text = format!(
-                    "the live edge stands still: none of the newest {} segments that the clock promises exists, from {name}: {}",
-                    track.missing + 1,
-                    problem.text
-                );
-                voice.find(&fault::DASH_STALE, text);
-                continue;
-            }
-            // Only who was paused for long asks for the oldest.
-            let state = if piece.kind == PieceKind::OldestSegment { State::Warning } else { fault.state };
-            voice.find_as(state, fault, format!("{subject}: {}", problem.text));
-        } else if let Some(flaw) = &piece.flaw {
-            voice.find_as(flaw.state, &fault::DASH_SEGMENT_BAD, format!("{subject}: {}", flaw.text));
-        }
-    }
-}
-
-fn judge_rate(voice: &mut Voice<'_>, args: &DashArgs) {
-    let track = voice.track;
-    let announced = track.representation.bandwidth.map(|bits| bits as f64);
-    if let (Some(bitrate), Some(announced)) = (track.bitrate(), announced)
-        && bitrate < announced * args.min_share / 100.0
-    {
-        let rate = |value: f64| Unit::BitsPerSecond.human(value.into());
-        let text = format!("the newest segment has {}, {} are announced", rate(bitrate), rate(announced));
-        voice.find(&fault::BITRATE, text);
     }
 }
 
@@ -275,12 +207,7 @@ fn lag_thresholds(args: &DashArgs, track: &Track) -> Thresholds {
     let by_clock = track.looks.is_empty();
     let advances =
         !by_clock && track.freshness.is_some_and(|f| matches!(f.proof, Proof::Advanced | Proof::Recent));
-    let own = args.lag_limits();
-    let range = |own: Option<Range>, seconds| own.or((!advances).then(|| Range::above(seconds)));
-    Thresholds {
-        warning: range(own.warning, track.patience.late),
-        critical: range(own.critical, track.patience.stale),
-    }
+    segmented::lag_thresholds(args.lag_limits(), track.patience, advances)
 }
 
 /// The representation that lags most.
@@ -308,9 +235,7 @@ fn headline(report: &Report) -> String {
     }
     let best = report.tracks.iter().filter_map(|track| Some((track, track.bitrate()?)));
     if let Some((track, bitrate)) = best.max_by(|a, b| a.1.total_cmp(&b.1)) {
-        let container = track.piece(PieceKind::NewestSegment).and_then(|piece| piece.container);
-        let container = container.map(|container| format!("{container} at ")).unwrap_or_default();
-        parts.push(format!("{container}{}", Unit::BitsPerSecond.human(bitrate.into())));
+        parts.push(carried(track.piece(PieceKind::NewestSegment), bitrate));
     }
     if let Some((track, lag)) = worst_lag(report) {
         let segment = track.representation.segments.longest();
@@ -348,11 +273,7 @@ fn describe(track: &Track) -> String {
     if let Some((lag, _)) = track.freshness.and_then(|freshness| freshness.lag) {
         parts.push(format!("lag {lag:.1} s"));
     }
-    for piece in track.pieces.iter().filter(|piece| piece.problem.is_none()) {
-        let (size, took) = (Unit::Bytes.human(piece.bytes.into()), Unit::Seconds.human(piece.took.into()));
-        let container = piece.container.map(|container| format!(" {container}")).unwrap_or_default();
-        parts.push(format!("{}{container} {size} in {took}", piece.kind.name()));
-    }
+    parts.extend(fetched(&track.pieces));
     if !track.is_media() {
         parts.push("not fetched: no picture or sound".to_owned());
     }

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use url::Url;
-use weir_contract::{Problem, Range, Unit, fault};
-use weir_probe::http::{Answer, Get, Http, HttpOptions};
+use weir_contract::{Problem, Unit, fault};
+use weir_probe::http::{Answer, Get, Http};
 use weir_probe::{Probe, together};
 use weir_wire::dash::{Form, MAX_MPD, Mpd, Period, Place, Representation, Resource, parse};
 use weir_wire::hls::{ByteRange, Edge};
@@ -15,23 +15,16 @@ use weir_wire::http1::parse_http_date;
 use super::clock::{self, Clock};
 use super::report::{Report, Track};
 use crate::dead_air::Ear;
-use crate::hls::freshness::{Freshness, Patience, Proof, Since, assess};
-pub use crate::hls::measure::{Options, Segments};
-use crate::hls::pieces::{LISTENED_MAX, Wanted, listen_to, piece};
-use crate::hls::report::{Look, Piece, PieceKind};
+use crate::segmented::freshness::{Freshness, Look, Patience, Proof, Since, assess};
+use crate::segmented::piece::{LISTENED_MAX, Piece, PieceKind, Wanted, listen_to, piece};
+use crate::segmented::{LOOK_AGAIN, Options, RESERVE, SEGMENTS_AT_ONCE, Segments, date};
 
 /// Representations that are looked at.
 const TRACKS_MAX: usize = 64;
-/// Segments that are fetched at the same time: more would compete for the path and spoil the download times.
-const SEGMENTS_AT_ONCE: usize = 4;
 /// Where numbers follow the clock, at most so many segments before the newest are tried.
 const BACK_MAX: u64 = 16;
 /// So much of a representation in one file is fetched.
 const FILE_START: u64 = 1024;
-/// Kept back from the deadline for the verdict.
-const RESERVE: Duration = Duration::from_millis(200);
-/// Between two looks at a manifest, seconds.
-const LOOK_AGAIN: (f64, f64) = (0.25, 3.0);
 
 /// Looks at the channel at `url`. `first` is the address to use for its host when that was resolved already. What is wrong with
 /// one representation is kept with it; only what prevents everything is an error.
@@ -45,14 +38,7 @@ pub async fn measure(
     options: &Options,
     report: &mut Report,
 ) -> Result<(), Problem> {
-    let http = Http::new(HttpOptions {
-        user_agent: crate::USER_AGENT,
-        credentials: options.credentials.clone(),
-        allow_downgrade: options.allow_downgrade,
-    });
-    if let (Some(address), Some(host)) = (first, url.host_str()) {
-        http.pin(host, address);
-    }
+    let http = options.http(url, first);
     let result = visit(probe, &http, url, options, report).await;
     report.asked = http.asked();
     result
@@ -151,15 +137,11 @@ struct Visit<'a> {
 }
 
 impl Visit<'_> {
-    /// After how long this representation is late and stale: the options' limits, else what players can bridge.
+    /// When this representation is late and stale, unless the options say otherwise: players can bridge so much.
     fn patience(&self, mpd: &Mpd, one: &Representation) -> Patience {
         let segment = one.segments.longest().or(mpd.max_segment_duration).unwrap_or(0.0);
         let delay = mpd.suggested_presentation_delay.unwrap_or(0.0);
-        let limit = |range: Option<Range>, segments: f64| {
-            let end = range.map(|range| range.end()).filter(|end| end.is_finite());
-            end.unwrap_or(delay + segments * segment)
-        };
-        Patience { late: limit(self.options.lag.warning, 2.0), stale: limit(self.options.lag.critical, 4.0) }
+        self.options.patience(delay + 2.0 * segment, delay + 4.0 * segment)
     }
 
     fn track(
@@ -392,7 +374,7 @@ fn look(mpd: &Mpd, period: &Period, one: &Representation, moment: &Moment, answe
     let edge = wall(mpd, period, place.end).filter(|_| timed);
     // By the clock of whoever wrote it: the file's age on the server, else what the packager says.
     let modified = answer.header("last-modified").and_then(parse_http_date);
-    let age = clock::date(answer).zip(modified).map(|(date, modified)| date - modified);
+    let age = date(answer).zip(modified).map(|(date, modified)| date - modified);
     let written = age.map(|age| now - age).or(mpd.publish_time);
     // Milliseconds of media: numbers may begin again in a new period.
     #[allow(

@@ -1,7 +1,6 @@
 //! `check_dash`: is the live edge where the clock says, on every representation, and can its newest media be had in time?
 //!
-//! [`measure`](measure::measure) looks as a player does and leaves facts in a [`Report`]; whether a timeline advances is weighed as
-//! for HLS ([`freshness`](crate::hls::freshness)); [`judge`] makes findings of the facts.
+//! [`measure`](measure::measure) looks as a player does and leaves facts in a [`Report`]; [`judge`] makes findings of the facts.
 
 mod clock;
 mod judge;
@@ -13,25 +12,25 @@ use std::time::Duration;
 
 use clap::Args;
 use weir_cli::{Check, Common, seconds};
-use weir_contract::{Field, Outcome, Problem, Range, Thresholds, fault};
+use weir_contract::{Field, Outcome, Problem, Thresholds, fault};
 use weir_probe::Probe;
 use weir_wire::auth::Credentials;
 
-pub use self::judge::samples;
-use self::measure::{Options, measure};
+use self::measure::measure;
 use self::report::Report;
 use crate::common::{self, HTTP_PORTS, SourceArgs, StreamCheck, StreamLimits};
-use crate::dead_air::{DeadAirArgs, is_asked_for};
-use crate::fields::{BITRATE, BLACK, FIRST_MEDIA, FROZEN, LOUDNESS, SILENCE};
-use crate::hls::measure::Segments;
-use crate::hls::{LAG, RATIO_LIMITS, SEGMENT_RATIO, SKEW, VARIANTS, percent, skew_seconds};
+use crate::dead_air::DeadAirArgs;
+use crate::fields::{
+    BITRATE, BLACK, FIRST_MEDIA, FROZEN, LAG, LOUDNESS, SEGMENT_RATIO, SILENCE, SKEW, VARIANTS,
+};
 use crate::only_host::OnlyHostArgs;
+use crate::segmented::{Options, Segments, percent, skew_seconds};
 use crate::target::Target;
 
 /// The word before the state.
 const SERVICE: &str = "DASH";
 /// What is measured.
-pub const FIELDS: &[&Field] =
+const FIELDS: &[&Field] =
     &[&LAG, &VARIANTS, &FIRST_MEDIA, &BITRATE, &SEGMENT_RATIO, &SKEW, &LOUDNESS, &SILENCE, &FROZEN, &BLACK];
 
 /// The options of `check_dash`.
@@ -92,18 +91,6 @@ impl DashArgs {
             air: self.air,
         }
     }
-
-    /// Thresholds that do not depend on the manifest.
-    fn static_thresholds(&self, field: &'static Field) -> Thresholds {
-        match field.id {
-            "segment_ratio" => Thresholds {
-                warning: Some(Range::above(RATIO_LIMITS.0)),
-                critical: Some(Range::above(RATIO_LIMITS.1)),
-            },
-            "skew" => Thresholds { warning: self.max_skew.map(Range::above), critical: None },
-            _ => Thresholds::default(),
-        }
-    }
 }
 
 /// `check_dash`
@@ -133,10 +120,7 @@ impl Check for Dash {
     }
 
     fn thresholds(args: &DashArgs) -> Vec<(&'static Field, Thresholds)> {
-        let always = FIELDS.iter().filter(|field| !is_asked_for(field));
-        let always =
-            always.map(|field| (*field, args.limits.of(field, FIELDS, args.static_thresholds(field))));
-        always.chain(args.air.thresholds(&args.limits, FIELDS)).collect()
+        args.limits.all(FIELDS, &args.air, |field| judge::rule(field, args.max_skew))
     }
 
     fn run(args: &DashArgs, common: &Common) -> Outcome {

@@ -5,8 +5,8 @@ use weir_contract::Problem;
 use weir_wire::dash::{Mpd, Place, Representation};
 
 use super::clock::Clock;
-use crate::hls::freshness::{Freshness, Patience};
-use crate::hls::report::{Look, Piece, PieceKind};
+use crate::segmented::freshness::{Freshness, Look, Patience};
+use crate::segmented::piece::{Piece, PieceKind};
 
 /// All that one run learnt.
 #[derive(Clone, Debug, Default)]

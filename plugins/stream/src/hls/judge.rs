@@ -1,16 +1,21 @@
 //! From facts to findings.
 
-use weir_contract::{Fault, Outcome, Problem, Range, Sample, State, Thresholds, Unit, fault};
+use weir_contract::{Field, Outcome, Problem, Range, Sample, State, Thresholds, Unit, fault};
 use weir_wire::hls::MediaPlaylist;
 
-use super::freshness::{Freshness, Proof, Since};
-use super::report::{Piece, PieceKind, Report, Role, Track};
-use super::{BITRATE, FIELDS, FIRST_MEDIA, HlsArgs, LAG, SEGMENT_RATIO, SERVICE, SKEW, VARIANTS, rules};
+use super::measure::patience;
+use super::report::{Report, Role, Track};
+use super::{FIELDS, HlsArgs, SERVICE, rules};
+use crate::fields::{BITRATE, FIRST_MEDIA, LAG, SEGMENT_RATIO, SKEW, VARIANTS};
+use crate::judge::Rule;
+use crate::segmented::freshness::{Freshness, Proof};
+use crate::segmented::piece::{Piece, PieceKind};
+use crate::segmented::{self, FLAWS_NAMED, Noun, RATIO_LIMITS, Voice, carried, fetched, thousandths};
 
 /// Variants further apart than so many target durations are not in step: one may always be a segment ahead.
 const SKEW_TARGETS: f64 = 1.5;
-/// Flaws named in one finding.
-const FLAWS_NAMED: usize = 2;
+/// What is late.
+const NOUN: Noun = Noun { name: "the playlist", file: "it was last written", unit: "target durations" };
 
 /// Facts to verdict. `problem` is why the first playlist could not be had.
 pub(super) fn judge(args: &HlsArgs, url: &str, report: &Report, problem: Option<Problem>) -> Outcome {
@@ -22,26 +27,33 @@ pub(super) fn judge(args: &HlsArgs, url: &str, report: &Report, problem: Option<
         None => ladder(&mut outcome, args, report),
     }
     for track in &report.tracks {
-        judge_track(&mut Voice { outcome: &mut outcome, track }, args);
+        judge_track(&mut Voice { outcome: &mut outcome, name: &track.name }, track, args);
     }
-    for sample in samples(report) {
-        let thresholds = args.limits.of(sample.field, FIELDS, default_thresholds(args, report, &sample));
-        let sample = sample.against(thresholds);
-        match sample.field.id {
-            "bitrate" => outcome.judge(sample, &fault::BITRATE),
-            "segment_ratio" => outcome.judge(sample, &fault::HLS_SEGMENT_SLOW),
-            "skew" => outcome.judge(sample, &fault::HLS_SKEW),
-            "first_media" => outcome.judge(sample, &fault::START_SLOW),
-            "variants" => outcome.judge(sample, &fault::HLS_VARIANTS),
-            // The lag is judged for each playlist.
-            _ => outcome.samples.push(sample),
-        }
-    }
+    let lag = worst_lag(report).map(|(track, _)| lag_thresholds(args, track)).unwrap_or_default();
+    let apart = args.max_skew.or_else(|| target(report).map(|target| target * SKEW_TARGETS));
+    let rule = |field: &Field| match field.id {
+        "lag" => Rule { limits: lag, ..rule(field, apart) },
+        _ => rule(field, apart),
+    };
+    // The lag is judged for each playlist.
+    args.limits.judge(&mut outcome, samples(report), FIELDS, rule, |_, field| field.id == "lag");
     outcome
 }
 
+/// How a measure is judged; variants shall not be further apart than `apart` seconds.
+pub(super) fn rule(field: &Field, apart: Option<f64>) -> Rule {
+    match field.id {
+        "lag" => Rule::of(&fault::HLS_LATE),
+        "first_media" => Rule::of(&fault::START_SLOW),
+        "bitrate" => Rule::of(&fault::BITRATE),
+        "segment_ratio" => Rule::of(&fault::HLS_SEGMENT_SLOW).above(RATIO_LIMITS),
+        "skew" => Rule::of(&fault::HLS_SKEW).warn(apart.map(Range::above)),
+        _ => Rule::of(&fault::HLS_VARIANTS),
+    }
+}
+
 /// The facts as numbers.
-pub fn samples(report: &Report) -> Vec<Sample> {
+fn samples(report: &Report) -> Vec<Sample> {
     let pieces = || report.tracks.iter().flat_map(|track| &track.pieces);
     let segments = pieces().filter(|p| matches!(p.kind, PieceKind::NewestSegment | PieceKind::OldestSegment));
     let ratio = segments.filter_map(Piece::ratio).reduce(f64::max);
@@ -57,41 +69,6 @@ pub fn samples(report: &Report) -> Vec<Sample> {
         SEGMENT_RATIO.sample_opt(ratio.map(thousandths)),
         SKEW.sample_opt(skew(report).map(thousandths)),
     ]
-}
-
-/// Dates have milliseconds, and a share needs no more digits.
-pub(crate) fn thousandths(value: f64) -> f64 {
-    (value * 1000.0).round() / 1000.0
-}
-
-/// The thresholds of a measure when the options say nothing.
-fn default_thresholds(args: &HlsArgs, report: &Report, sample: &Sample) -> Thresholds {
-    let above = |warning: Option<f64>, critical: Option<f64>| Thresholds {
-        warning: warning.map(Range::above),
-        critical: critical.map(Range::above),
-    };
-    match sample.field.id {
-        "lag" => worst_lag(report).map(|(track, _)| lag_thresholds(args, track)).unwrap_or_default(),
-        "skew" => above(args.max_skew.or_else(|| target(report).map(|target| target * SKEW_TARGETS)), None),
-        _ => args.static_thresholds(sample.field),
-    }
-}
-
-/// The findings about one playlist, each with its name.
-struct Voice<'a> {
-    outcome: &'a mut Outcome,
-    track: &'a Track,
-}
-
-impl Voice<'_> {
-    fn find(&mut self, fault: &'static Fault, text: impl AsRef<str>) {
-        self.find_as(fault.state, fault, text);
-    }
-
-    fn find_as(&mut self, state: State, fault: &'static Fault, text: impl AsRef<str>) {
-        let colon = if self.track.name.is_empty() { "" } else { ": " };
-        self.outcome.find_as(state, fault, format!("{}{colon}{}", self.track.name, text.as_ref()));
-    }
 }
 
 /// What the master playlist names, against what is expected.
@@ -110,8 +87,7 @@ fn ladder(outcome: &mut Outcome, args: &HlsArgs, report: &Report) {
     }
 }
 
-fn judge_track(voice: &mut Voice<'_>, args: &HlsArgs) {
-    let track = voice.track;
+fn judge_track(voice: &mut Voice<'_>, track: &Track, args: &HlsArgs) {
     if let Some(problem) = &track.problem {
         let gone = [&fault::HTTP_STATUS, &fault::AUTH].contains(&problem.fault);
         voice.find(if gone { &fault::HLS_VARIANT_GONE } else { problem.fault }, &problem.text);
@@ -131,10 +107,16 @@ fn judge_track(voice: &mut Voice<'_>, args: &HlsArgs) {
         voice.find(&fault::HLS_ENDED, text);
     }
     if let Some(freshness) = &track.freshness {
-        judge_freshness(voice, args, playlist, freshness);
+        judge_freshness(voice, track, args, playlist, freshness);
     }
-    judge_pieces(voice);
-    judge_rates(voice, args);
+    for piece in &track.pieces {
+        let (gone, bad) = match piece.kind {
+            PieceKind::Key => (&fault::HLS_KEY, &fault::HLS_KEY),
+            _ => (&fault::HLS_SEGMENT, &fault::HLS_SEGMENT_BAD),
+        };
+        voice.piece(piece, gone, bad);
+    }
+    judge_rates(voice, track, args);
     let mut flaws = rules::media(playlist);
     flaws.extend(changed_target(track));
     flaws.extend(blocking_flaw(track));
@@ -143,40 +125,25 @@ fn judge_track(voice: &mut Voice<'_>, args: &HlsArgs) {
     }
 }
 
-fn judge_freshness(voice: &mut Voice<'_>, args: &HlsArgs, playlist: &MediaPlaylist, freshness: &Freshness) {
+fn judge_freshness(
+    voice: &mut Voice<'_>,
+    track: &Track,
+    args: &HlsArgs,
+    playlist: &MediaPlaylist,
+    freshness: &Freshness,
+) {
     let target = playlist.target_duration.unwrap_or(0.0);
     if let Some(segments) = freshness.went_back {
         let far = if segments == 0 { "some parts".to_owned() } else { format!("{segments} segments") };
         voice.find(&fault::HLS_BACKWARDS, format!("between two looks the playlist went back by {far}"));
     }
     let Some((lag, since)) = freshness.lag else {
-        let text = format!(
-            "unchanged for {:.1} s, and it has no dates that tell more: raise -t above {:.0} s",
-            freshness.unchanged,
-            (target * 3.0).max(freshness.unchanged) + 2.0
-        );
-        return voice.find(&fault::NO_DATA, text);
+        return voice.undated(freshness, (target * 3.0).max(freshness.unchanged));
     };
-    let state = lag_thresholds(args, voice.track).judge(lag);
+    let state = lag_thresholds(args, track).judge(lag);
     if state != State::Ok {
-        let seen = match since {
-            Since::Media => "its newest media ended",
-            Since::File => "it was last written",
-            Since::Change => "it last changed",
-        };
-        let targets =
-            if target > 0.0 { format!(", {:.1} target durations", lag / target) } else { String::new() };
-        let watched = if freshness.proof == Proof::Standstill && freshness.unchanged > 0.0 {
-            format!(", and nothing changed in {:.1} s", freshness.unchanged)
-        } else {
-            String::new()
-        };
-        let (fault, what) = match (state, freshness.proof) {
-            (State::Critical, Proof::Advanced | Proof::Recent) => (&fault::HLS_STALE, "far behind"),
-            (State::Critical, _) => (&fault::HLS_STALE, "the playlist stands still"),
-            _ => (&fault::HLS_LATE, "the playlist is late"),
-        };
-        voice.find_as(state, fault, format!("{what}: {seen} {lag:.1} s ago{targets}{watched}"));
+        let fault = if state == State::Critical { &fault::HLS_STALE } else { &fault::HLS_LATE };
+        voice.find_as(state, fault, NOUN.late(state, freshness, (lag, since), target));
     } else if let Some(slow) = freshness.slow_update {
         let text = format!(
             "the playlist was written again only after {slow:.1} s, with a target duration of {target} s"
@@ -185,36 +152,10 @@ fn judge_freshness(voice: &mut Voice<'_>, args: &HlsArgs, playlist: &MediaPlayli
     }
 }
 
-fn judge_pieces(voice: &mut Voice<'_>) {
-    for piece in &voice.track.pieces {
-        let (gone, bad) = match piece.kind {
-            PieceKind::Key => (&fault::HLS_KEY, &fault::HLS_KEY),
-            _ => (&fault::HLS_SEGMENT, &fault::HLS_SEGMENT_BAD),
-        };
-        let name = piece.url.split('?').next().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
-        let subject = format!("{} {name}", piece.kind.name());
-        if let Some(problem) = &piece.problem {
-            let answered = [&fault::HTTP_STATUS, &fault::AUTH].contains(&problem.fault);
-            let fault = if answered { gone } else { problem.fault };
-            // Only who was paused for long asks for the oldest.
-            let state = if piece.kind == PieceKind::OldestSegment { State::Warning } else { fault.state };
-            voice.find_as(state, fault, format!("{subject}: {}", problem.text));
-        } else if let Some(flaw) = &piece.flaw {
-            voice.find_as(flaw.state, bad, format!("{subject}: {}", flaw.text));
-        }
-    }
-}
-
-fn judge_rates(voice: &mut Voice<'_>, args: &HlsArgs) {
-    let track = voice.track;
+fn judge_rates(voice: &mut Voice<'_>, track: &Track, args: &HlsArgs) {
     let Some(bitrate) = track.bitrate() else { return };
+    voice.rate(bitrate, track.average_bandwidth.or(track.bandwidth), args.min_share);
     let rate = |value: f64| Unit::BitsPerSecond.human(value.into());
-    if let Some(announced) = track.average_bandwidth.or(track.bandwidth).map(|bits| bits as f64)
-        && bitrate < announced * args.min_share / 100.0
-    {
-        let text = format!("the newest segment has {}, {} are announced", rate(bitrate), rate(announced));
-        voice.find(&fault::BITRATE, text);
-    }
     if let Some(bandwidth) = track.bandwidth.filter(|bandwidth| rules::exceeds(bitrate, *bandwidth)) {
         let text = format!(
             "the newest segment has {}, more than the announced peak of {}",
@@ -262,14 +203,12 @@ fn several(flaws: &[String]) -> Option<String> {
 /// is late, unless the options say in seconds what is late.
 fn lag_thresholds(args: &HlsArgs, track: &Track) -> Thresholds {
     let target = track.playlist.as_ref().and_then(|playlist| playlist.target_duration).unwrap_or(0.0);
-    let patience = args.options().patience(target);
+    let patience = patience(&args.options(), target);
     let late_for_good = track.freshness.is_some_and(|freshness| {
         matches!(freshness.proof, Proof::Advanced | Proof::Recent)
             && freshness.lag.is_some_and(|(lag, _)| lag > patience.late)
     });
-    let own = args.lag_limits();
-    let range = |own: Option<Range>, seconds| own.or((!late_for_good).then(|| Range::above(seconds)));
-    Thresholds { warning: range(own.warning, patience.late), critical: range(own.critical, patience.stale) }
+    segmented::lag_thresholds(args.lag_limits(), patience, late_for_good)
 }
 
 /// The playlist that lags most, in target durations.
@@ -332,9 +271,7 @@ fn headline(report: &Report) -> String {
     }
     let best = variants.filter(|track| track.bitrate().is_some()).max_by_key(|track| track.bandwidth);
     if let Some((track, bitrate)) = best.and_then(|track| Some((track, track.bitrate()?))) {
-        let container = track.piece(PieceKind::NewestSegment).and_then(|piece| piece.container);
-        let container = container.map(|container| format!("{container} at ")).unwrap_or_default();
-        parts.push(format!("{container}{}", Unit::BitsPerSecond.human(bitrate.into())));
+        parts.push(carried(track.piece(PieceKind::NewestSegment), bitrate));
     }
     if let Some((track, lag)) = worst_lag(report) {
         let target = track.playlist.as_ref().and_then(|playlist| playlist.target_duration).unwrap_or(0.0);
@@ -368,11 +305,7 @@ fn describe(track: &Track) -> String {
     if let Some((lag, _)) = track.freshness.and_then(|freshness| freshness.lag) {
         parts.push(format!("lag {lag:.1} s"));
     }
-    for piece in track.pieces.iter().filter(|piece| piece.problem.is_none()) {
-        let (size, took) = (Unit::Bytes.human(piece.bytes.into()), Unit::Seconds.human(piece.took.into()));
-        let container = piece.container.map(|container| format!(" {container}")).unwrap_or_default();
-        parts.push(format!("{}{container} {size} in {took}", piece.kind.name()));
-    }
+    parts.extend(fetched(&track.pieces));
     if let Some(blocking) = track.blocking.as_ref().filter(|blocking| blocking.came) {
         parts.push(format!("blocking reload answered after {}", Unit::Seconds.human(blocking.took.into())));
     }

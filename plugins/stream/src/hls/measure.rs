@@ -5,73 +5,32 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use url::Url;
-use weir_contract::{Problem, Range, Thresholds, Unit, fault};
-use weir_probe::http::{Answer, Get, Http, HttpOptions};
+use weir_contract::{Problem, Unit, fault};
+use weir_probe::http::{Answer, Get, Http};
 use weir_probe::{Probe, together};
-use weir_wire::auth::Credentials;
 use weir_wire::hls::{
     MAX_PLAYLIST, MasterPlaylist, MediaPlaylist, Playlist, Rendition, RenditionType, Scope, Variables,
     Variant, parse_in,
 };
 use weir_wire::http1::parse_http_date;
 
-use super::freshness::{Patience, Proof, assess};
 use super::pieces;
-use super::report::{Blocking, Look, Master, Report, Role, Track};
+use super::report::{Blocking, Master, Report, Role, Track};
 use super::rules;
 use crate::dead_air::DeadAirArgs;
+use crate::segmented::freshness::{Look, Patience, Proof, assess};
+use crate::segmented::{LOOK_AGAIN, Options, RESERVE, SEGMENTS_AT_ONCE, Segments, date, resolve};
 
 /// Media playlists of one master that are looked at.
 const TRACKS_MAX: usize = 64;
 /// Playlists that are fetched at the same time.
 const PLAYLISTS_AT_ONCE: usize = 8;
-/// Segments that are fetched at the same time: more would compete for the path and spoil the download times.
-const SEGMENTS_AT_ONCE: usize = 4;
-/// Kept back from the deadline for the verdict.
-const RESERVE: Duration = Duration::from_millis(200);
-/// Between two looks at a playlist.
-const LOOK_AGAIN: (f64, f64) = (0.25, 3.0);
 /// An answer to a blocked request may take so many parts.
 const BLOCKING_PARTS: f64 = 3.0;
 
-/// Which segments of each playlist are fetched.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Segments {
-    /// Playlists only.
-    None,
-    /// The newest.
-    #[default]
-    Newest,
-    /// The newest and the oldest, which a player that has been paused may still ask for.
-    Ends,
-}
-
-/// How to look.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// User and password for the host of the URL.
-    pub credentials: Option<Credentials>,
-    /// Whether a redirect may lead from https to http.
-    pub allow_downgrade: bool,
-    /// Which segments to fetch.
-    pub segments: Segments,
-    /// Watch live playlists for at least so long.
-    pub watch: Duration,
-    /// Absolute limits of the lag in seconds, instead of those relative to the target duration.
-    pub lag: Thresholds,
-    /// What to listen for.
-    pub air: DeadAirArgs,
-}
-
-impl Options {
-    /// After how long a playlist with this target duration is late and stale: the options' limits, else 1.5 and 3 target
-    /// durations.
-    pub fn patience(&self, target_duration: f64) -> Patience {
-        let limit = |range: Option<Range>, targets: f64| {
-            range.map(|range| range.end()).filter(|end| end.is_finite()).unwrap_or(targets * target_duration)
-        };
-        Patience { late: limit(self.lag.warning, 1.5), stale: limit(self.lag.critical, 3.0) }
-    }
+/// When a playlist with this target duration is late and stale, unless the options say otherwise.
+pub(super) fn patience(options: &Options, target_duration: f64) -> Patience {
+    options.patience(1.5 * target_duration, 3.0 * target_duration)
 }
 
 /// Looks at the channel at `url`. `first` is the address to use for its host when that was resolved already. What is wrong with
@@ -86,14 +45,7 @@ pub async fn measure(
     options: &Options,
     report: &mut Report,
 ) -> Result<(), Problem> {
-    let http = Http::new(HttpOptions {
-        user_agent: crate::USER_AGENT,
-        credentials: options.credentials.clone(),
-        allow_downgrade: options.allow_downgrade,
-    });
-    if let (Some(address), Some(host)) = (first, url.host_str()) {
-        http.pin(host, address);
-    }
+    let http = options.http(url, first);
     let result = visit(probe, &http, url, options, report).await;
     report.asked = http.asked();
     result
@@ -195,7 +147,7 @@ impl Visit<'_> {
         let live = track.playlist.as_ref().filter(|playlist| playlist.is_live()).filter(lists_media);
         let Some(playlist) = live else { return };
         let target = playlist.target_duration.unwrap_or(0.0);
-        let patience = self.options.patience(target);
+        let patience = patience(self.options, target);
         let offers_blocking = playlist.server_control.is_some_and(|control| control.can_block_reload);
         if offers_blocking && playlist.part_target.is_some() {
             self.try_blocking(track).await;
@@ -250,13 +202,10 @@ fn note(track: &mut Track, playlist: MediaPlaylist, answer: &Answer) {
 }
 
 fn look_of(playlist: &MediaPlaylist, answer: &Answer) -> Look {
-    let date = |name| answer.header(name).and_then(parse_http_date);
-    // A cache tells how long ago the origin wrote its Date.
-    let age = answer.header("age").and_then(|age| age.parse::<f64>().ok()).filter(|age| age.is_finite());
     Look {
         at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
-        server: date("date").map(|date| date + age.unwrap_or(0.0)),
-        modified: date("last-modified"),
+        server: date(answer),
+        modified: answer.header("last-modified").and_then(parse_http_date),
         edge: playlist.edge(),
         edge_time: playlist.edge_date_time(),
         target_duration: playlist.target_duration,
@@ -266,17 +215,6 @@ fn look_of(playlist: &MediaPlaylist, answer: &Answer) -> Look {
 fn read(answer: &Answer, imports: Option<&Variables>) -> Result<Playlist, Problem> {
     let scope = Scope { imports, query: answer.url.query().unwrap_or_default() };
     parse_in(&answer.body, &scope).map_err(|error| Problem::new(&fault::HLS_SYNTAX, error.to_string()))
-}
-
-/// A URI of a playlist as a URL that may be fetched.
-pub(super) fn resolve(uri: &str, base: Option<&Url>) -> Result<Url, Problem> {
-    let wrong = |why: &str| Problem::new(&fault::HLS_SYNTAX, format!("`{uri}` {why}"));
-    let url =
-        Url::options().base_url(base).parse(uri).map_err(|error| wrong(&format!("is no URL: {error}")))?;
-    match url.scheme() {
-        "http" | "https" if url.host_str().is_some() => Ok(url),
-        _ => Err(wrong("is neither http nor https")),
-    }
 }
 
 /// The media playlists of a master, each once, variants first.
@@ -313,10 +251,9 @@ fn tracks(master: &MasterPlaylist, base: &Url) -> Vec<Track> {
 
 fn summary(master: &MasterPlaylist, tracks: &mut Vec<Track>) -> Master {
     let variants = tracks.iter().filter(|track| track.role == Role::Variant).count();
-    let renditions = tracks.len() - variants;
     let skipped = tracks.len().saturating_sub(TRACKS_MAX);
     tracks.truncate(TRACKS_MAX);
-    Master { variants, renditions, flaws: rules::master(master), skipped }
+    Master { variants, flaws: rules::master(master), skipped }
 }
 
 /// `variant 2 (640x360, 640.0 kbit/s)`, counted as in the master playlist: ladders may name the same twice.

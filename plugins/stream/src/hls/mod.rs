@@ -1,12 +1,11 @@
 //! `check_hls`: does a live channel advance, on every variant, and can its newest media be had in time?
 //!
-//! [`measure`](measure::measure) looks as a player does and leaves facts in a [`Report`]; [`freshness`] weighs whether a playlist
-//! advances, from one look where the playlist allows it; [`judge`](judge) makes findings of the facts.
+//! [`measure`](measure::measure) looks as a player does and leaves facts in a [`Report`]; [`judge`](judge) makes findings of the
+//! facts.
 
-pub mod freshness;
 mod judge;
 pub mod measure;
-pub(crate) mod pieces;
+mod pieces;
 pub mod report;
 mod rules;
 #[cfg(test)]
@@ -17,29 +16,27 @@ use std::time::Duration;
 
 use clap::Args;
 use weir_cli::{Check, Common, seconds};
-use weir_contract::{Field, Outcome, Problem, Range, Thresholds, fault};
+use weir_contract::{Field, Outcome, Problem, Thresholds, fault};
 use weir_probe::Probe;
 use weir_wire::auth::Credentials;
 
-pub use self::judge::samples;
-pub(crate) use self::judge::thousandths;
-use self::measure::{Options, Segments, measure};
+use self::measure::measure;
 use self::report::Report;
 use crate::common::{self, HTTP_PORTS, SourceArgs, StreamCheck, StreamLimits};
-use crate::dead_air::{DeadAirArgs, is_asked_for};
-use crate::fields::{BITRATE, BLACK, FIRST_MEDIA, FROZEN, LOUDNESS, SILENCE};
-pub use crate::fields::{LAG, SEGMENT_RATIO, SKEW, VARIANTS};
+use crate::dead_air::DeadAirArgs;
+use crate::fields::{
+    BITRATE, BLACK, FIRST_MEDIA, FROZEN, LAG, LOUDNESS, SEGMENT_RATIO, SILENCE, SKEW, VARIANTS,
+};
 use crate::only_host::OnlyHostArgs;
+use crate::segmented::{Options, Segments, percent, skew_seconds};
 use crate::target::Target;
 
 /// The word before the state.
 const SERVICE: &str = "HLS";
 
 /// What is measured.
-pub const FIELDS: &[&Field] =
+const FIELDS: &[&Field] =
     &[&LAG, &VARIANTS, &FIRST_MEDIA, &BITRATE, &SEGMENT_RATIO, &SKEW, &LOUDNESS, &SILENCE, &FROZEN, &BLACK];
-/// Download time against duration: half is close, and at 1 players stall.
-pub(crate) const RATIO_LIMITS: (f64, f64) = (0.5, 1.0);
 
 /// The options of `check_hls`.
 #[derive(Args, Debug)]
@@ -83,17 +80,6 @@ pub struct HlsArgs {
     air: DeadAirArgs,
 }
 
-pub(crate) fn percent(text: &str) -> Result<f64, String> {
-    text.parse()
-        .ok()
-        .filter(|share| (0.0..=100.0).contains(share))
-        .ok_or_else(|| "use a number from 0 to 100".to_owned())
-}
-
-pub(crate) fn skew_seconds(text: &str) -> Result<f64, String> {
-    seconds(text).map(|time| time.as_secs_f64())
-}
-
 impl HlsArgs {
     /// The limits of the lag in seconds that were given.
     fn lag_limits(&self) -> Thresholds {
@@ -108,18 +94,6 @@ impl HlsArgs {
             watch: self.watch.unwrap_or_default(),
             lag: self.lag_limits(),
             air: self.air,
-        }
-    }
-
-    /// Thresholds that do not depend on the playlist.
-    fn static_thresholds(&self, field: &'static Field) -> Thresholds {
-        match field.id {
-            "segment_ratio" => Thresholds {
-                warning: Some(Range::above(RATIO_LIMITS.0)),
-                critical: Some(Range::above(RATIO_LIMITS.1)),
-            },
-            "skew" => Thresholds { warning: self.max_skew.map(Range::above), critical: None },
-            _ => Thresholds::default(),
         }
     }
 }
@@ -151,10 +125,7 @@ impl Check for Hls {
     }
 
     fn thresholds(args: &HlsArgs) -> Vec<(&'static Field, Thresholds)> {
-        let always = FIELDS.iter().filter(|field| !is_asked_for(field));
-        let always =
-            always.map(|field| (*field, args.limits.of(field, FIELDS, args.static_thresholds(field))));
-        always.chain(args.air.thresholds(&args.limits, FIELDS)).collect()
+        args.limits.all(FIELDS, &args.air, |field| judge::rule(field, args.max_skew))
     }
 
     fn run(args: &HlsArgs, common: &Common) -> Outcome {

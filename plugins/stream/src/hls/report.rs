@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use url::Url;
-use weir_contract::{Problem, State};
-use weir_wire::hls::{Edge, MediaPlaylist, RenditionType};
-use weir_wire::media::Container;
+use weir_contract::Problem;
+use weir_wire::hls::{MediaPlaylist, RenditionType};
 
-use super::freshness::Freshness;
+use crate::segmented::freshness::{Freshness, Look};
+use crate::segmented::piece::{Piece, PieceKind};
 
 /// All that one run learnt.
 #[derive(Clone, Debug, Default)]
@@ -31,8 +31,6 @@ pub struct Report {
 pub struct Master {
     /// Different variant playlists.
     pub variants: usize,
-    /// Different playlists of renditions.
-    pub renditions: usize,
     /// What is wrong with it.
     pub flaws: Vec<String>,
     /// Playlists beyond the limit, which were not looked at.
@@ -111,107 +109,6 @@ impl Track {
     /// Whether playlist and media could be had.
     pub fn plays(&self) -> bool {
         self.problem.is_none() && self.pieces.iter().all(Piece::plays)
-    }
-}
-
-/// What one look at a media playlist says about time. All moments are Unix seconds.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Look {
-    /// When it came, by our clock.
-    pub at: f64,
-    /// When it came, by the server's clock: `Date` and `Age`.
-    pub server: Option<f64>,
-    /// `Last-Modified`
-    pub modified: Option<f64>,
-    /// Where it ends.
-    pub edge: Edge,
-    /// When its newest media ends: `EXT-X-PROGRAM-DATE-TIME`.
-    pub edge_time: Option<f64>,
-    /// `EXT-X-TARGETDURATION`, seconds.
-    pub target_duration: Option<f64>,
-}
-
-/// What a fetched piece is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PieceKind {
-    /// The segment at the live edge.
-    NewestSegment,
-    /// The oldest segment that is listed.
-    OldestSegment,
-    /// The newest part of low-latency HLS.
-    NewestPart,
-    /// `EXT-X-MAP`
-    Map,
-    /// `EXT-X-KEY`
-    Key,
-}
-
-impl PieceKind {
-    /// For people.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NewestSegment => "newest segment",
-            Self::OldestSegment => "oldest segment",
-            Self::NewestPart => "newest part",
-            Self::Map => "initialization section",
-            Self::Key => "key",
-        }
-    }
-}
-
-/// What is wrong with a piece that came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Flaw {
-    /// What.
-    pub text: String,
-    /// How grave it is.
-    pub state: State,
-}
-
-impl Flaw {
-    /// It cannot be played.
-    pub fn grave(text: impl Into<String>) -> Self {
-        Self { text: text.into(), state: State::Critical }
-    }
-
-    /// It will be heard or seen.
-    pub fn slight(text: impl Into<String>) -> Self {
-        Self { text: text.into(), state: State::Warning }
-    }
-}
-
-/// One thing that a media playlist leads to.
-#[derive(Clone, Debug)]
-pub struct Piece {
-    /// What it is.
-    pub kind: PieceKind,
-    /// Where it is.
-    pub url: String,
-    /// How long it plays, seconds; 0 for what does not play.
-    pub duration: f64,
-    /// Why it could not be had.
-    pub problem: Option<Problem>,
-    /// What is wrong with what came.
-    pub flaw: Option<Flaw>,
-    /// Its bytes.
-    pub bytes: u64,
-    /// From the request to the last byte.
-    pub took: Duration,
-    /// When its first byte came, since the start of the check.
-    pub first_byte: Option<Duration>,
-    /// What it is; `None` when it is encrypted or no media.
-    pub container: Option<Container>,
-}
-
-impl Piece {
-    /// Whether it came and is what it should be.
-    pub fn plays(&self) -> bool {
-        self.problem.is_none() && self.flaw.as_ref().is_none_or(|flaw| flaw.state != State::Critical)
-    }
-
-    /// Download time against duration.
-    pub fn ratio(&self) -> Option<f64> {
-        (self.duration > 0.0 && self.problem.is_none()).then(|| self.took.as_secs_f64() / self.duration)
     }
 }
 

@@ -4,10 +4,12 @@ use proptest::prelude::*;
 use weir_contract::{Outcome, Problem, State, fault};
 use weir_wire::hls::{MediaPlaylist, Playlist, parse};
 
-use super::freshness::assess;
 use super::judge::judge;
-use super::report::{Flaw, Look, Master, Piece, PieceKind, Report, Role, Track};
+use super::measure::patience;
+use super::report::{Master, Report, Role, Track};
 use super::{Hls, HlsArgs};
+use crate::segmented::freshness::{Look, assess};
+use crate::segmented::piece::{Flaw, Piece, PieceKind};
 
 const URL: &str = "http://live.example.net/news/master.m3u8";
 const NOW: f64 = 1_795_234_860.0;
@@ -42,7 +44,7 @@ fn variant(name: &str, sequence: u64, lag: Option<f64>) -> Track {
         Track::new(name.to_owned(), format!("http://live.example.net/{name}.m3u8"), Role::Variant);
     track.bandwidth = Some(1_000_000);
     track.looks = vec![look];
-    track.freshness = Some(assess(&track.looks, options(&[]).options().patience(2.0)));
+    track.freshness = Some(assess(&track.looks, patience(&options(&[]).options(), 2.0)));
     track.playlist = Some(playlist);
     track.pieces = vec![piece(PieceKind::NewestSegment)];
     track
@@ -101,7 +103,7 @@ fn an_encoder_that_is_late_for_good_is_well_unless_seconds_are_given() {
     late.looks.push(Look { edge: playlist(11, "").edge(), at: NOW + 1.0, ..late.looks[0].clone() });
     let judged = |words: &[&str]| {
         let mut track = late.clone();
-        track.freshness = Some(assess(&track.looks, options(words).options().patience(2.0)));
+        track.freshness = Some(assess(&track.looks, patience(&options(words).options(), 2.0)));
         found(&outcome(words, vec![track]))
     };
     assert_eq!(judged(&[]), []);
@@ -200,7 +202,7 @@ proptest! {
             ..track.looks[0].clone()
         };
         track.looks.push(look);
-        let patience = options(&[]).options().patience(playlist.target_duration.unwrap_or(0.0));
+        let patience = patience(&options(&[]).options(), playlist.target_duration.unwrap_or(0.0));
         track.freshness = Some(assess(&track.looks, patience));
         track.playlist = Some(playlist);
         let outcome = outcome(&[], vec![track, variant("other", 10, None)]);

@@ -42,7 +42,7 @@ pub static SERVING: Field = Field::gauge(
     "Entries that serve, or could at least be connected to.",
 );
 /// What is measured, besides what the check of each entry measures.
-pub const FIELDS: &[&Field] = &[&ENTRIES, &SERVING];
+const FIELDS: &[&Field] = &[&ENTRIES, &SERVING];
 
 /// The options of `check_playlist`.
 #[derive(Args, Debug)]

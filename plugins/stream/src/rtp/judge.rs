@@ -306,7 +306,7 @@ fn program_name(ts: &Report, program: &Program) -> String {
 }
 
 /// The facts as numbers.
-pub(super) fn samples(seen: &Seen) -> Vec<Sample> {
+fn samples(seen: &Seen) -> Vec<Sample> {
     let ts = seen.ts.as_ref();
     let watched = seen.watched().as_secs_f64();
     let flows = seen.first_media.is_some();

@@ -31,7 +31,7 @@ use address::Address;
 /// The word before the state.
 const SERVICE: &str = "RTP";
 /// What is measured.
-pub const FIELDS: &[&Field] = &[
+const FIELDS: &[&Field] = &[
     &FIRST_MEDIA,
     &BITRATE,
     &LOSS,

@@ -27,7 +27,7 @@ use address::{Address, latency_option};
 /// The word before the state.
 const SERVICE: &str = "SRT";
 /// What is measured.
-pub const FIELDS: &[&Field] = &[
+const FIELDS: &[&Field] = &[
     &FIRST_MEDIA,
     &BITRATE,
     &LOSS,

@@ -6,12 +6,27 @@
 //! there is time for a second look. A playlist is late after 1.5 target durations and stale after 3: RFC 8216 section 6.2.1
 //! demands an update within 1.5, players give up between 2 and 3.
 
-use weir_wire::hls::Progress;
-
-use super::report::Look;
+use weir_wire::hls::{Edge, Progress};
 
 /// Clocks that differ by less count as one: `Date` has whole seconds only.
 const SAME_CLOCK: f64 = 2.0;
+
+/// What one look at a media playlist says about time. All moments are Unix seconds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Look {
+    /// When it came, by our clock.
+    pub at: f64,
+    /// When it came, by the server's clock: `Date` and `Age`.
+    pub server: Option<f64>,
+    /// `Last-Modified`
+    pub modified: Option<f64>,
+    /// Where it ends.
+    pub edge: Edge,
+    /// When its newest media ends: `EXT-X-PROGRAM-DATE-TIME`.
+    pub edge_time: Option<f64>,
+    /// `EXT-X-TARGETDURATION`, seconds.
+    pub target_duration: Option<f64>,
+}
 
 /// After how many seconds a playlist is late and stale.
 #[derive(Clone, Copy, Debug, PartialEq)]
