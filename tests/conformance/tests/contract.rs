@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Output, Stdio};
 
 use weir_conformance::{checks, files, graphs, plugins, root};
-use weir_lab::bin;
+use weir_lab::{Lab, bin};
 
 fn run<A: AsRef<OsStr>>(name: &str, arguments: &[A]) -> Output {
     Command::new(bin(name).expect("built"))
@@ -81,6 +81,26 @@ fn bad_input_is_unknown_with_one_clear_line() {
         // Bytes that are no text.
         assert_usage(&name, &run(&name, &[OsStr::from_bytes(b"--output=\xff\xfe")]), "bad UTF-8");
     }
+}
+
+#[test]
+fn a_check_that_hangs_on_a_file_is_ended_after_its_deadline() {
+    let lab = Lab::new("watchdog").expect("a lab");
+    let pipe = lab.dir().join("nobody-writes");
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
+    assert!(made.success());
+    let file = pipe.display().to_string();
+    let seen = lab.check("check_rtsp", &["rtsp://127.0.0.1:1/", "-t", "1", "--password-file", &file]);
+    let seen = seen.expect("it ends");
+    seen.expect(3, &["UNKNOWN - still busy after 1.0 s [E-CHECK-TIMEOUT]"]);
+    assert!((1..6).contains(&seen.took.as_secs()), "{seen:#?}");
+}
+
+#[test]
+fn a_password_file_without_end_is_read_up_to_a_limit() {
+    let lab = Lab::new("endless").expect("a lab");
+    let seen = lab.bounded("check_rtsp", &["rtsp://127.0.0.1:1/", "-t", "5", "--password-file", "/dev/zero"]);
+    seen.expect("it runs").expect(2, &["E-TCP-REFUSED"]);
 }
 
 #[test]
