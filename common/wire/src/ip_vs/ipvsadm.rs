@@ -67,6 +67,21 @@ pub fn listing(text: &str) -> Result<Vec<Service>, TableError> {
     Ok(services)
 }
 
+/// Reads a listing that is a whole table, with weights: of `ipvsadm -Ln` alone.
+///
+/// # Errors
+/// The first line that cannot be read, or a header of other columns, without which every server would seem to have its weight.
+pub fn table(text: &str) -> Result<Vec<Service>, TableError> {
+    let other = |(_, line): &(usize, &str)| {
+        let header = ["Prot", "->"].iter().any(|start| line.trim_start().starts_with(start));
+        header && columns_of(line).is_some_and(|columns| columns != Columns::Weights)
+    };
+    if let Some((number, line)) = text.lines().enumerate().find(other) {
+        return Err(TableError::new(number + 1, "no weights: save ipvsadm -Ln or -Sn", line));
+    }
+    listing(text)
+}
+
 fn columns_of(header: &str) -> Option<Columns> {
     let has = |word: &str| header.contains(word);
     Some(match () {
@@ -335,6 +350,19 @@ mod tests {
             2
         );
         assert_eq!(large("24K"), Some(24_000));
+    }
+
+    #[test]
+    fn a_listing_without_weights_is_no_table() {
+        assert!(table(include_str!("../../testdata/ip_vs/uml-6.1/ipvsadm_Ln")).is_ok());
+        for text in [
+            include_str!("../../testdata/ip_vs/uml-6.1/ipvsadm_stats_exact"),
+            include_str!("../../testdata/ip_vs/uml-6.1/ipvsadm_thresholds"),
+            include_str!("../../testdata/ip_vs/uml-6.1/ipvsadm_persistent"),
+        ] {
+            let error = table(text).expect_err("no weights").to_string();
+            assert!(error.contains("no weights: save ipvsadm -Ln or -Sn"), "{error}");
+        }
     }
 
     #[test]

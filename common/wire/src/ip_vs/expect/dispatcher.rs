@@ -31,9 +31,8 @@ pub(super) fn parse(
         let [kind, vip, vport, sport, _flag, matches, servers @ ..] = &fields[..] else {
             return Err(error(format!("a rule has {FIELDS_MIN} fields or more, this one {}", fields.len())));
         };
-        if !PLAIN_TYPES.contains(kind) || *matches != "*" {
-            expectation.note(&place, &format!("rules of {kind} with the match `{matches}` are not checked"));
-            continue;
+        if servers.is_empty() {
+            return Err(error(format!("a rule has {FIELDS_MIN} fields or more, this one {}", fields.len())));
         }
         let port = |text: &str| text.parse::<u16>().map_err(|_| error(format!("`{text}` is no port")));
         let (vport, sport) = (port(vport)?, port(sport)?);
@@ -42,6 +41,11 @@ pub(super) fn parse(
             ip.map(|ip| SocketAddr::new(ip, port)).ok_or(error(format!("the name {host} has no address")))
         };
         let key = Key::Address { protocol: Protocol::Tcp, address: address(vip, vport)? };
+        if !PLAIN_TYPES.contains(kind) || *matches != "*" {
+            expectation.note(&place, &format!("rules of {kind} with the match `{matches}` are not checked"));
+            expectation.uncompared.push(key);
+            continue;
+        }
         let servers = servers.iter().filter(|server| !server.is_empty()).map(|server| {
             Ok(Server {
                 address: address(server, sport)?,

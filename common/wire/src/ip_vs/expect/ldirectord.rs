@@ -23,7 +23,7 @@ struct Block {
     netmask: Option<String>,
     one_packet: bool,
     quiescent: Option<bool>,
-    checked: bool,
+    check: Option<String>,
     fallback: Option<String>,
     reals: Vec<(String, String)>, // place, value
 }
@@ -52,7 +52,6 @@ pub(super) fn parse(
                     place,
                     virtual_: value.to_owned(),
                     ipv6: key.ends_with('6'),
-                    checked: true,
                     ..Block::default()
                 });
             }
@@ -66,7 +65,7 @@ pub(super) fn parse(
             ("ops", Some(block)) => block.one_packet = yes(plain),
             ("quiescent", Some(block)) => block.quiescent = Some(yes(plain)),
             ("fallback" | "fallback6", Some(block)) => block.fallback = Some(plain.to_owned()),
-            ("checktype", Some(block)) => block.checked = !matches!(plain, "on" | "off"),
+            ("checktype", Some(block)) => block.check = Some(plain.to_owned()),
             ("persistent", Some(block)) => {
                 let seconds = plain.parse();
                 let why = format!("`{plain}` is no number of seconds");
@@ -109,20 +108,24 @@ fn service(
             .ok_or_else(|| error(format!("the name {host} has no address")))?;
         Key::Address { protocol, address: SocketAddr::new(ip, port) }
     };
-    let when_down = match (block.checked, block.quiescent.unwrap_or(quiescent)) {
-        (false, _) => WhenDown::Stays,
-        (true, true) => WhenDown::Weightless,
-        (true, false) => WhenDown::Removed,
+    let check = block.check.as_deref();
+    let when_down = match (matches!(check, Some("on" | "off")), block.quiescent.unwrap_or(quiescent)) {
+        (true, _) => WhenDown::Stays,
+        (false, true) => WhenDown::Weightless,
+        (false, false) => WhenDown::Removed,
     };
     let mut servers = Vec::new();
-    for (place, real) in &block.reals {
+    // Nothing is activated with `checktype=off`.
+    for (place, real) in block.reals.iter().filter(|_| check != Some("off")) {
         let real = reals(real, &key, when_down, protocol, surroundings);
         servers.extend(real.map_err(|why| ExpectError { place: place.clone(), why })?);
     }
     let sorry = block.fallback.as_deref().or(fallback).and_then(|text| {
-        let text = text.split_whitespace().next()?;
-        let (host, port) = split_port(text);
+        let mut words = text.split_whitespace();
+        let (host, port) = split_port(words.next()?);
         let own = key.address().map_or(0, |address| address.port());
+        // As of any server: only NAT can translate the port.
+        let port = port.filter(|_| words.next() == Some("masq"));
         let port = port.map_or(Some(own), |port| number(port, protocol, surroundings))?;
         Some(SocketAddr::new(*addresses(host, surroundings).first()?, port))
     });

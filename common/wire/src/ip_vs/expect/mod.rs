@@ -55,21 +55,21 @@ impl Manager {
 
     /// Tells by the content whose file it is.
     pub fn of(text: &str) -> Option<Self> {
-        for line in text.lines().map(str::trim_start) {
-            let word = line.split(|c: char| c.is_whitespace() || c == '=').next().unwrap_or_default();
-            match word {
-                "-A" | "-a" | "--add-service" | "--add-server" => return Some(Self::Rules),
-                "virtual_server" | "virtual_server_group" | "global_defs" | "vrrp_instance" | "include" => {
-                    return Some(Self::Keepalived);
-                }
-                "virtual" | "virtual6" => return Some(Self::Ldirectord),
-                _ if !line.starts_with('#') && line.matches('|').count() >= dispatcher::FIELDS_MIN - 1 => {
-                    return Some(Self::Dispatcher);
-                }
-                _ => {}
+        let lines = || text.lines().map(str::trim_start).filter(|line| !line.is_empty());
+        let told = lines().find_map(|line| {
+            // A condition or a parameter of keepalived's; none of the others has them.
+            let ours = line.starts_with(['@', '$']) && !line.contains('|');
+            match line.split(|c: char| c.is_whitespace() || c == '=').next().unwrap_or_default() {
+                "-A" | "-a" | "--add-service" | "--add-server" => Some(Self::Rules),
+                "virtual" | "virtual6" => Some(Self::Ldirectord),
+                word if ours || keepalived::begins(word) => Some(Self::Keepalived),
+                _ => None,
             }
-        }
-        None
+        });
+        let rule = |line: &str| line.matches('|').count() >= dispatcher::FIELDS_MIN - 1;
+        told.or_else(|| {
+            lines().find(|line| !line.starts_with('#')).filter(|line| rule(line)).map(|_| Self::Dispatcher)
+        })
     }
 }
 
@@ -146,11 +146,23 @@ pub struct Expectation {
     pub timeouts: Option<[u32; 3]>,
     /// What could not be taken into account, each with its place.
     pub notes: Vec<String>,
+    /// Services of the file that cannot be compared with a table of addresses.
+    pub uncompared: Vec<Key>,
+    /// Why a part of the file is not here, with its place: what the table holds and this does not may stand there.
+    pub lacks: Option<String>,
 }
 
 impl Expectation {
     const fn new(manager: Manager) -> Self {
-        Self { manager, services: Vec::new(), daemon: None, timeouts: None, notes: Vec::new() }
+        Self {
+            manager,
+            services: Vec::new(),
+            daemon: None,
+            timeouts: None,
+            notes: Vec::new(),
+            uncompared: Vec::new(),
+            lacks: None,
+        }
     }
 
     fn note(&mut self, place: &str, text: &str) {

@@ -96,11 +96,66 @@ fn keepalived_says_what_becomes_of_a_dead_server() {
     );
 }
 
+/// As keepalived 2.2.7 makes its table of them.
 #[test]
-fn what_stands_behind_a_brace_is_ignored_as_the_daemon_does() {
-    let text = "virtual_server 192.0.2.1 554 {\n real_server 192.0.2.7 554 {\n weight 2\n TCP_CHECK { connect_port 8554 }\n }\n lb_algo rr\n}\n";
-    let service = &read(text, None).services[0];
-    assert_eq!((service.scheduler.as_deref(), service.servers[0].weight), (Some("rr"), Some(2)));
+fn what_the_daemon_makes_of_odd_files() {
+    let of = |text: &str| read(text, None).services;
+    let text = "virtual_server 192.0.2.1 554 {\n protocol TCP\n real_server 192.0.2.7 554 { weight 2 }\n real_server 192.0.2.8 554 {\n\
+                weight 3\n TCP_CHECK { connect_timeout 1 }\n }\n lb_algo rr\n}\n";
+    let service = &of(text)[0];
+    assert_eq!((service.scheduler.as_deref(), service.servers.len()), (Some("rr"), 2));
+    assert_eq!(service.servers.iter().map(|s| s.weight).collect::<Vec<_>>(), [Some(2), Some(3)]);
+    assert_eq!(service.servers[1].when_down, WhenDown::Removed, "it is checked");
+
+    // Without a port, a protocol, a method that exists.
+    let text = "virtual_server 192.0.2.1 80 {\nlvs_method nat\nsorry_server 192.0.2.9\nreal_server 192.0.2.7 {\n}\n}\n";
+    let service = &of(text)[0];
+    assert_eq!(service.key.to_string(), "UDP 192.0.2.1:80");
+    assert_eq!(service.servers[0].address.to_string(), "192.0.2.7:80");
+    assert_eq!(service.sorry.map(|sorry| sorry.to_string()).as_deref(), Some("192.0.2.9:80"));
+    assert_eq!(service.servers[0].forward, Some(Forward::Masq));
+
+    let text = "virtual_server 192.0.2.1 80 {\ninhibit_on_failure\nreal_server 192.0.2.7 80 {\ninhibit_on_failure off\nTCP_CHECK {\n}\n}\n}\n";
+    assert_eq!(of(text)[0].servers[0].when_down, WhenDown::Removed);
+}
+
+#[test]
+fn sequences_and_lists_are_repeated() {
+    let keys = |start: &str| {
+        let text = format!("$VS=virtual_server 192.0.2.$I 80 {{ \\\nprotocol TCP \\\n}}\n{start} $VS\n");
+        let services = read(&text, None).services;
+        services.iter().map(|s| s.key.address().expect("an address").ip().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(keys("~SEQ(I,41,43)"), ["192.0.2.41", "192.0.2.42", "192.0.2.43"]);
+    assert_eq!(keys("~SEQ(I, 2)"), ["192.0.2.1", "192.0.2.2"]);
+    assert_eq!(keys("~SEQ(I, 9, -4, 1)"), ["192.0.2.9", "192.0.2.5", "192.0.2.1"]);
+    assert_eq!(keys("~LST(I, 7, 9)"), ["192.0.2.7", "192.0.2.9"]);
+    let error = |text: &str| parse("test.conf", text, None, &mut here()).expect_err(text).to_string();
+    assert!(error("global_defs {\n}\n~LST({$a,$b},{1,2}) x\n").starts_with("test.conf:3: `~LST("));
+    assert!(error("global_defs {\n}\n~SEQ(I,1,999999999) x\n").ends_with("~SEQ has too many values"));
+}
+
+#[test]
+fn a_keepalived_file_is_told_by_any_of_its_beginnings() {
+    for text in [
+        "includer conf.d/*.conf\n",
+        "@main virtual_server 192.0.2.1 80 {\n}\n",
+        "vrrp_script a {\n script \"x | y | z | a | b | c | d\"\n}\n",
+        "! a comment\n$A=1\n",
+    ] {
+        assert_eq!(Manager::of(text), Some(Manager::Keepalived), "{text}");
+    }
+    assert_eq!(
+        Manager::of("# a | b | c | d | e | f | g\nTCP|192.0.2.1|80|80|0|*|192.0.2.7\n"),
+        Some(Manager::Dispatcher)
+    );
+}
+
+#[test]
+fn what_could_not_be_included_is_lacking() {
+    let text = "include nosuch.conf\nvirtual_server 192.0.2.1 80 {\n}\n";
+    assert_eq!(read(text, None).lacks.as_deref(), Some("test.conf:1: no file nosuch.conf"));
+    assert_eq!(read("include conf.d/*.conf\n", None).lacks, None);
 }
 
 #[test]
@@ -150,6 +205,13 @@ fn ldirectord_keeps_quiescent_servers_and_has_a_fallback() {
     assert!(http.servers.iter().all(|s| s.when_down == WhenDown::Weightless));
     assert_eq!((http.servers[0].lower, http.servers[0].upper), (Some(1600), Some(2000)));
     assert_eq!(http.sorry, Some("127.0.0.1:80".parse().expect("an address")));
+    // One line for all services: its port counts with NAT only.
+    let sorry = |method: &str| {
+        let text =
+            format!("fallback=127.0.0.1:80 {method}\nvirtual=192.0.2.1:443\n    real=192.0.2.7:443 gate\n");
+        read(&text, None).services[0].sorry.expect("a fallback").to_string()
+    };
+    assert_eq!((sorry("gate"), sorry("masq")), ("127.0.0.1:443".to_owned(), "127.0.0.1:80".to_owned()));
 }
 
 #[test]
@@ -160,6 +222,7 @@ fn dispatcher_rules_add_up_and_say_what_is_not_checked() {
     assert_eq!(second.services[0].key.to_string(), "TCP 10.0.0.4:443");
     assert_eq!(second.services[0].servers[1].address.to_string(), "192.168.52.2:8443");
     assert_eq!(second.services[1].servers[0].address.to_string(), "192.168.51.2:80");
+    assert!(!second.uncompared.is_empty());
     assert_eq!(second.notes, ["test.conf:4: rules of HTTP with the match `/movies/*` are not checked"]);
 }
 

@@ -33,6 +33,12 @@ impl Node {
         self.last(&[keyword]).is_some()
     }
 
+    /// A keyword that is set by itself, and by `on`, `true` or `yes`; `None` when it is not there.
+    pub(super) fn flag(&self, keyword: &str) -> Option<bool> {
+        let node = self.last(&[keyword])?;
+        Some(!matches!(node.argument(1), Some("off" | "false" | "no")))
+    }
+
     pub(super) fn value(&self, keywords: &[&str]) -> Option<&str> {
         self.last(keywords)?.argument(1)
     }
@@ -108,7 +114,8 @@ impl Reader<'_> {
                 self.parameters.insert(parameter, value.trim().to_owned());
                 continue;
             }
-            let expanded = self.expand(line, &place)?;
+            let mut expanded = String::new();
+            self.repeat(line, &place, &mut expanded)?;
             for line in expanded.lines() {
                 // A parameter of several lines may hold conditional ones.
                 let Some(line) = self.conditional(line.trim()) else { continue };
@@ -144,6 +151,36 @@ impl Reader<'_> {
             None => self.config_id == Some(id),
         };
         counts.then_some(rest.trim_start())
+    }
+
+    /// The line, its parameters replaced: once for each value of the sequence or list that it begins with, `~SEQ(VAR, first, step,
+    /// last)`, where step and first may be left out, `~SEQx` of hexadecimal numbers, or `~LST(VAR, value, ...)`.
+    fn repeat(&mut self, line: &str, place: &str, out: &mut String) -> Result<(), ExpectError> {
+        let error = |why: String| ExpectError { place: place.to_owned(), why };
+        let Some((arguments, rest)) = line.strip_prefix('~').and_then(|line| line.split_once(')')) else {
+            out.push_str(&self.expand(line, place)?);
+            out.push('\n');
+            return Ok(());
+        };
+        let arguments = self.expand(arguments, place)?;
+        let (name, variable, values) = sequence(&arguments)
+            .ok_or_else(|| error(format!("`~{arguments})` is no sequence or list that is known here")))?;
+        if values.len() > MAX_LINES {
+            return Err(error(format!("~{name} has too many values")));
+        }
+        let before = self.parameters.get(variable).cloned();
+        for value in values {
+            self.parameters.insert(variable.to_owned(), value);
+            self.repeat(rest.trim_start(), place, out)?;
+            if out.len() > MAX_TEXT {
+                return Err(error(format!("~{name} makes too many lines")));
+            }
+        }
+        match before {
+            Some(value) => self.parameters.insert(variable.to_owned(), value),
+            None => self.parameters.remove(variable),
+        };
+        Ok(())
     }
 
     /// Replaces `$NAME` and `${NAME}`, again and again, because values name other parameters.
@@ -188,8 +225,37 @@ impl Reader<'_> {
     }
 }
 
+/// The name, variable and values of `SEQ(VAR, ...` or `LST(VAR, ...`; a list of several variables is not known here.
+fn sequence(text: &str) -> Option<(&str, &str, Vec<String>)> {
+    let (name, arguments) = text.split_once('(')?;
+    let mut arguments = arguments.split(',').map(str::trim);
+    let variable = arguments.next()?.trim_start_matches('$');
+    if variable.is_empty() || !variable.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        return None;
+    }
+    if name == "LST" {
+        return Some((name, variable, arguments.map(str::to_owned).collect()));
+    }
+    let radix = if name == "SEQx" { 16 } else { 10 };
+    let numbers: Vec<i64> =
+        arguments.map(|text| i64::from_str_radix(text, radix).ok()).collect::<Option<_>>()?;
+    let (first, step, last) = match numbers[..] {
+        [last] => (1, 1, last),
+        [first, last] => (first, if first > last { -1 } else { 1 }, last),
+        [first, step, last] => (first, step, last),
+        _ => return None,
+    };
+    if step == 0 || !name.starts_with("SEQ") {
+        return None;
+    }
+    let values = std::iter::successors(Some(first), |value| value.checked_add(step));
+    let values = values.take_while(|value| if step > 0 { *value <= last } else { *value >= last });
+    let text = |value: i64| if radix == 16 { format!("{value:x}") } else { value.to_string() };
+    Some((name, variable, values.take(MAX_LINES + 1).map(text).collect()))
+}
+
 /// `include` and its strict forms: `includer`, `includem`, `includew`, `includeb`, `includea`.
-fn is_include(keyword: &str) -> bool {
+pub(super) fn is_include(keyword: &str) -> bool {
     keyword
         .strip_prefix("include")
         .is_some_and(|rest| rest.len() <= 2 && rest.bytes().all(|b| b.is_ascii_lowercase()))
@@ -241,26 +307,32 @@ fn tree(lines: Vec<(String, String)>) -> Result<Node, ExpectError> {
         }
     };
     for (place, line) in lines {
-        let mut words = words(&line);
-        let ends = words.last().is_some_and(|word| word == "\0}");
-        let begins = words.iter().position(|word| word == "\0{");
-        words.truncate(begins.unwrap_or(words.len() - usize::from(ends)));
-        if begins.is_some() {
-            if open.len() > MAX_DEPTH {
-                return Err(ExpectError { place, why: "blocks stand in one another too deeply".to_owned() });
-            }
-            // A brace on a line of its own opens the block of the keyword before it.
-            let parent = open.last_mut();
-            let node = match parent {
-                Some(parent) if words.is_empty() => parent.children.pop().unwrap_or_default(),
-                _ => Node { words, place, children: Vec::new() },
+        let all = words(&line);
+        for part in all.split_inclusive(|word| word.starts_with('\0')) {
+            let (words, brace) = match part.split_last() {
+                Some((last, words)) if last.starts_with('\0') => (words, last.as_str()),
+                _ => (part, ""),
             };
-            open.push(node);
-        } else if let (false, Some(parent)) = (words.is_empty(), open.last_mut()) {
-            parent.children.push(Node { words, place, children: Vec::new() });
-        }
-        if ends {
-            close(&mut open);
+            let node = Node { words: words.to_vec(), place: place.clone(), children: Vec::new() };
+            let Some(parent) = open.last_mut() else { continue };
+            if brace == "\0{" {
+                // A brace on a line of its own opens the block of the keyword before it.
+                let node = if words.is_empty() { parent.children.pop().unwrap_or_default() } else { node };
+                if open.len() > MAX_DEPTH {
+                    return Err(ExpectError {
+                        place,
+                        why: "blocks stand in one another too deeply".to_owned(),
+                    });
+                }
+                open.push(node);
+                continue;
+            }
+            if !words.is_empty() {
+                parent.children.push(node);
+            }
+            if brace == "\0}" {
+                close(&mut open);
+            }
         }
     }
     while open.len() > 1 {

@@ -1,8 +1,7 @@
 //! `keepalived.conf`, the parts about virtual servers, as keepalived 2.2 reads it.
 //!
 //! One keyword a line, the rest of the line are its arguments; `{` ends the line or stands alone on the next; what stands
-//! behind it on the same line is ignored, which is how `TCP_CHECK { connect_port 8554 }` checks the wrong port. Comments
-//! begin with `#` or `!`, quotes protect them. Lines can be conditional (`@id`), included, and hold parameters (`$NAME`), whose
+//! behind it is the next line. Comments begin with `#` or `!`, quotes protect them. Lines can be conditional (`@id`), included, and hold parameters (`$NAME`), whose
 //! values are looked up where they are used.
 
 mod lines;
@@ -20,6 +19,23 @@ use crate::ip_vs::{Forward, Key, Persistence, Protocol, Tunnel};
 /// The time of `persistence_timeout` without a value.
 const PERSISTENCE_DEFAULT: u32 = 360;
 
+/// Whether a file of keepalived's can begin with this word.
+pub(super) fn begins(word: &str) -> bool {
+    const BLOCKS: [&str; 8] = [
+        "virtual_server",
+        "virtual_server_group",
+        "global_defs",
+        "net_namespace",
+        "bfd_instance",
+        "linkbeat_interfaces",
+        "random_seed",
+        "track_file",
+    ];
+    BLOCKS.contains(&word)
+        || ["vrrp_", "static_"].iter().any(|start| word.starts_with(start))
+        || lines::is_include(word)
+}
+
 pub(super) fn parse(
     name: &str,
     text: &str,
@@ -30,6 +46,7 @@ pub(super) fn parse(
     let (root, notes) = blocks(name, text, config_id, surroundings)?;
     for (place, note) in &notes {
         expectation.note(place, note);
+        expectation.lacks.get_or_insert_with(|| format!("{place}: {note}"));
     }
     let mut groups: HashMap<&str, &Node> = HashMap::new();
     for node in &root.children {
@@ -75,7 +92,7 @@ fn virtual_server(
 ) -> Result<Vec<Expected>, ExpectError> {
     let protocol = match node.value(&["protocol"]) {
         Some(name) => name.parse().map_err(|()| node.error(format!("`{name}` is not TCP, UDP or SCTP")))?,
-        None => Protocol::Tcp,
+        None => Protocol::Udp,
     };
     let (servers, sorry) = servers(node, expectation)?;
     // A mark has no family of its own: it follows that of its servers.
@@ -135,11 +152,17 @@ fn virtual_server(
     for key in keys {
         let bits = granularity.unwrap_or(full_prefix(key.is_ipv6()));
         let mut servers = servers.clone();
-        if clear_ports {
-            for server in &mut servers {
-                server.address.set_port(0);
+        // Without a port of its own a server has that of the service, of a group that of each member.
+        let own = key.address().map_or(0, |address| address.port());
+        for server in &mut servers {
+            match server.address.port() {
+                _ if clear_ports => server.address.set_port(0),
+                0 => server.address.set_port(own),
+                _ => {}
             }
         }
+        let port = |sorry: SocketAddr| if sorry.port() == 0 { own } else { sorry.port() };
+        let sorry = sorry.map(|sorry| SocketAddr::new(sorry.ip(), port(sorry)));
         services.push(Expected {
             key,
             scheduler: Some(scheduler.to_owned()),
@@ -162,11 +185,11 @@ fn servers(
     node: &Node,
     expectation: &mut Expectation,
 ) -> Result<(Vec<Server>, Option<SocketAddr>), ExpectError> {
-    let inhibit = node.has("inhibit_on_failure");
-    let method = method(node)?.unwrap_or((Forward::Masq, None));
+    let inhibit = node.flag("inhibit_on_failure");
+    let method = method(node, expectation)?.unwrap_or((Forward::Masq, None));
     let mut servers = Vec::new();
     for real in node.children.iter().filter(|child| child.keyword() == "real_server") {
-        let (forward, tunnel) = self::method(real)?.unwrap_or(method);
+        let (forward, tunnel) = self::method(real, expectation)?.unwrap_or(method);
         let check = |child: &&Node| child.keyword().ends_with("_CHECK") || child.keyword().ends_with("_GET");
         let checks: Vec<&Node> = real.children.iter().filter(check).collect();
         let dynamic = checks.iter().any(|check| check.has("misc_dynamic") || check.keyword() == "FILE_CHECK")
@@ -174,7 +197,8 @@ fn servers(
         if dynamic {
             expectation.note(&real.place, "the weight follows a script and is not compared");
         }
-        let when_down = match (checks.is_empty(), inhibit || real.has("inhibit_on_failure")) {
+        let inhibit = real.flag("inhibit_on_failure").or(inhibit).unwrap_or(false);
+        let when_down = match (checks.is_empty(), inhibit) {
             (true, _) => WhenDown::Stays,
             (false, true) => WhenDown::Weightless,
             (false, false) => WhenDown::Removed,
@@ -209,13 +233,21 @@ fn port(text: Option<&str>, node: &Node) -> Result<u16, ExpectError> {
 }
 
 /// `lvs_method NAT`, `lvs_method TUN type gue port 6080 nocsum`.
-fn method(node: &Node) -> Result<Option<(Forward, Option<Tunnel>)>, ExpectError> {
+fn method(
+    node: &Node,
+    expectation: &mut Expectation,
+) -> Result<Option<(Forward, Option<Tunnel>)>, ExpectError> {
     let Some(line) = node.last(&["lvs_method", "lb_kind"]) else { return Ok(None) };
     let forward = match line.argument(1) {
         Some("NAT") => Forward::Masq,
         Some("DR") => Forward::Route,
         Some("TUN") => Forward::Tunnel,
-        other => return Err(line.error(format!("`{}` is not NAT, DR or TUN", other.unwrap_or_default()))),
+        other => {
+            // The daemon complains and goes on.
+            let other = other.unwrap_or_default();
+            expectation.note(&line.place, &format!("`{other}` is not NAT, DR or TUN, and does not count"));
+            return Ok(None);
+        }
     };
     if forward != Forward::Tunnel {
         return Ok(Some((forward, None)));
