@@ -26,6 +26,8 @@ const FIELDS: &[&Field] = &[&FIRST_MEDIA, &BITRATE, &GAP, &LOUDNESS, &SILENCE, &
 const ADVERTISED_SHARE_MIN: f64 = 0.6;
 /// After so long without a byte a player's buffer is at its end.
 const GAP_WARNING: f64 = 2.5;
+/// Bits per second. Silence in the thriftiest codec takes more; a server that drips bytes feeds nobody.
+const MEDIA_MIN: f64 = 200.0;
 /// Listening for less than this proves nothing about what comes after the burst.
 const LISTEN_MIN: Duration = Duration::from_millis(1500);
 

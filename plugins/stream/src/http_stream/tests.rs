@@ -61,6 +61,17 @@ fn a_burst_alone_has_stalled_when_there_was_time_to_hear_more() {
 }
 
 #[test]
+fn a_few_bytes_are_no_stream_whether_a_rate_is_advertised_or_not() {
+    let advertised = Heard { live_bytes: 12, ..radio() };
+    let silent_about_it = Heard { station: Station::default(), ..advertised.clone() };
+    for drip in [advertised, silent_about_it] {
+        assert_eq!(verdict(&drip, &[]), (State::Critical, vec!["E-STREAM-STALLED"]));
+    }
+    let silence_in_opus = Heard { live_bytes: 120, station: Station::default(), ..radio() };
+    assert_eq!(verdict(&silence_in_opus, &[]), (State::Ok, vec![]));
+}
+
+#[test]
 fn a_file_may_come_at_once_and_end() {
     let file = Heard { length: Some(1_000_000), live_bytes: 0, live_time: Duration::ZERO, ..radio() };
     assert_eq!(verdict(&Heard { enough: true, ..file.clone() }, &[]), (State::Ok, vec![]));
