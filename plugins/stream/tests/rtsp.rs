@@ -8,7 +8,7 @@ use support::{at_deadline, critical, ok, rtsp, unknown, warning};
 use weir_lab::{Lab, Result, together};
 
 /// Long enough for a first packet on a busy machine, then to be watched breaking.
-const SETTLED: Duration = Duration::from_secs(2);
+const SETTLED: Duration = Duration::from_secs(3);
 
 #[test]
 fn gstreamer_flows_over_tcp_and_udp() -> Result<()> {
@@ -161,7 +161,7 @@ fn media_that_stops_while_it_is_watched_has_stalled() -> Result<()> {
     let (gst, perl) = (lab.gst().start()?, lab.perl_rtsp()?);
     let runs = [(gst.url("/live"), "tcp"), (gst.url("/live"), "udp"), (perl.url().to_owned(), "auto")];
     let watch = |(url, how): (String, &str)| {
-        rtsp(&lab, &["-v", &url, "--transport", how, "--watch", "5", "-t", "12"])
+        rtsp(&lab, &["-v", &url, "--transport", how, "--watch", "6", "-t", "13"])
     };
     let seen = std::thread::scope(|scope| {
         let watched = scope.spawn(|| together(runs, watch));
