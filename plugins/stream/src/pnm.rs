@@ -100,7 +100,7 @@ impl StreamCheck for Pnm {
         let look = async |probe: &Probe, address, target: &Target, credentials: Option<&Credentials>| {
             let url = target.url.as_str();
             if credentials.is_some() {
-                let text = "PNA has no way to give a user and a password: leave them away";
+                let text = "PNA has no way to give a user and a password: leave them out";
                 return Outcome::failed(SERVICE, url, Problem::new(&fault::USAGE, text));
             }
             let time = (!args.describe_only).then_some(args.watch);

@@ -142,7 +142,7 @@ impl StreamCheck for Rtmp {
             let mut seen = Seen::default();
             if credentials.is_some() {
                 let text = "RTMP has no way to give a user and a password: servers take a token in the stream's name, \
-                            such as /live/news?token=abc";
+                            after a question mark";
                 let problem = Problem::new(&fault::USAGE, text);
                 return Outcome::failed(SERVICE, target.url.as_str(), problem);
             }

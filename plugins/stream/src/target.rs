@@ -37,6 +37,9 @@ impl Target {
         if url.host_str().is_none_or(str::is_empty) {
             return Err(usage("names no host"));
         }
+        if url.port() == Some(0) {
+            return Err(usage("has no port `0`"));
+        }
         let credentials = (!url.username().is_empty() || url.password().is_some()).then(|| Credentials {
             user: percent_decode(url.username()),
             password: percent_decode(url.password().unwrap_or_default()),
@@ -106,6 +109,8 @@ mod tests {
             let error = Target::parse(text, &["rtsp", "rtsps"]).expect_err(text).to_string();
             assert!(error.contains("use rtsp://host/path or rtsps://host/path"), "{error}");
         }
+        let error = Target::parse("rtsp://h:0/a", &["rtsp"]).expect_err("nobody listens there").to_string();
+        assert!(error.contains("port `0`: use rtsp://host/path"), "{error}");
         assert!(
             !Target::parse("ftp://u:secret@h/", &["rtsp"]).expect_err("ftp").to_string().contains("secret")
         );

@@ -106,6 +106,12 @@ fn flow(outcome: &mut Outcome, args: &RtpArgs, address: &Address, seen: &Seen) {
             let text = format!("{} datagrams came that are neither RTP nor MPEG-TS", seen.datagrams);
             outcome.find(&fault::RTP_FORMAT, text);
         }
+        // A quarter of anything at all looks like RTP.
+        _ if seen.garbage * 2 > seen.datagrams => {
+            let text =
+                format!("{} of {} datagrams are neither RTP nor MPEG-TS", seen.garbage, seen.datagrams);
+            outcome.find(&fault::RTP_FORMAT, text);
+        }
         _ => {}
     }
     let watched = seen.watched();

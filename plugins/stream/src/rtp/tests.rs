@@ -119,3 +119,12 @@ fn when_everything_stops_this_is_one_finding() {
     stopped.until += Duration::from_secs(3);
     assert_eq!(codes(&verdict(&[URL, "-w", "gap=0.1"], &stopped)), ["E-STREAM-STALLED"]);
 }
+
+#[test]
+fn what_only_looks_like_rtp_now_and_then_is_none() {
+    let some = |garbage| Seen { form: Some(Form::Rtp), ts: None, garbage, ..seen(|_| {}) };
+    let outcome = verdict(&["rtp://239.1.2.3:5000"], &some(75));
+    assert_eq!(codes(&outcome), ["E-RTP-FORMAT"]);
+    assert_eq!(outcome.findings[0].text, "75 of 99 datagrams are neither RTP nor MPEG-TS");
+    assert_eq!(codes(&verdict(&["rtp://239.1.2.3:5000"], &some(9))), [] as [&str; 0], "something beside it");
+}
