@@ -4,10 +4,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use futures_util::future::join_all;
 use weir_contract::{Outcome, fault};
 
-use crate::Probe;
+use crate::{Probe, together};
 
 /// How many addresses of a name must serve: `--addresses`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,7 +80,8 @@ pub async fn every_address(
             }
         }
         Addresses::All | Addresses::AtLeast(_) => {
-            results = join_all(addresses.iter().copied().map(|address| one(address, None))).await;
+            let looks = addresses.iter().map(|address| one(*address, None));
+            results = together(addresses.len(), looks).await;
         }
     }
     let mut outcome = merge(results, policy);

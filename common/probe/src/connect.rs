@@ -3,7 +3,8 @@
 use std::fmt::Display;
 use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -11,6 +12,7 @@ use tokio_rustls::client::TlsStream;
 use weir_contract::{Problem, fault};
 
 use crate::Probe;
+use crate::rest::Rest;
 
 /// A connection to a server.
 #[derive(Debug)]
@@ -77,6 +79,28 @@ impl Conn {
         }
     }
 
+    /// Reads once; `None` when nothing has come until `at`, since the start of the check.
+    ///
+    /// # Errors
+    /// E-CONN-CLOSED.
+    pub(crate) async fn read_until(
+        &mut self,
+        buffer: &mut [u8],
+        rest: &mut Rest,
+        at: Duration,
+    ) -> Result<Option<usize>, Problem> {
+        if let Self::Plain(stream) = self
+            && rest.alone_on(stream.as_fd(), at)
+        {
+            return self.read_now(buffer);
+        }
+        tokio::select! {
+            biased;
+            read = self.read(buffer) => read.map(Some),
+            () = rest.until(at) => Ok(None),
+        }
+    }
+
     /// Writes all of `bytes`.
     ///
     /// # Errors
@@ -100,21 +124,13 @@ impl Conn {
         }
     }
 
-    /// Waits until bytes wait for as long as the socket is not asked for them; for ever over TLS.
-    pub(crate) async fn readable(&self) {
-        match self {
-            Self::Plain(stream) => drop(stream.readable().await),
-            Self::Tls(_) => std::future::pending().await,
-        }
-    }
-
     /// Reads what is there without asking the runtime; `None` when nothing is, and always over TLS.
-    pub(crate) fn read_now(&self, buffer: &mut [u8]) -> Option<Result<usize, Problem>> {
+    pub(crate) fn read_now(&self, buffer: &mut [u8]) -> Result<Option<usize>, Problem> {
         use nix::sys::socket::{MsgFlags, recv};
-        let Self::Plain(stream) = self else { return None };
+        let Self::Plain(stream) = self else { return Ok(None) };
         match recv(stream.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT).map_err(Error::from) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => None,
-            read => Some(read.map_err(|error| closed(&error))),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            read => read.map(Some).map_err(|error| closed(&error)),
         }
     }
 

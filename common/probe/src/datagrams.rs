@@ -6,7 +6,7 @@
 
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, SystemTime};
 
 use nix::cmsg_space;
@@ -17,6 +17,7 @@ use nix::sys::socket::{
 use nix::sys::time::TimeSpec;
 
 use crate::Deadline;
+use crate::rest::Rest;
 
 /// Datagrams taken with one system call.
 const BATCH: usize = 32;
@@ -117,6 +118,18 @@ impl Datagrams {
     /// When the socket is broken.
     pub async fn wait(&self) -> io::Result<()> {
         tokio::net::UdpSocket::from_std(self.socket.try_clone()?)?.readable().await
+    }
+
+    /// Waits until a datagram waits, or until `at`.
+    pub(crate) async fn wait_until(&self, rest: &mut Rest, at: Duration) {
+        if rest.alone_on(self.socket.as_fd(), at) {
+            return;
+        }
+        tokio::select! {
+            biased;
+            _ = self.wait() => {}
+            () = rest.until(at) => {}
+        }
     }
 
     /// Hands on all that waits, at most what the buffer holds: a sender that is faster than we are must not keep us here.

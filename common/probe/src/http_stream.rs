@@ -301,41 +301,29 @@ async fn listen_body(
             let mut more = ear.take(&rest, began)?;
             let mut buffer = vec![0; READ];
             let mut now = began;
-            let mut rest = Rest::new();
-            let mut rested = false;
+            let mut rest = Rest::new(probe.deadline);
+            let mut resting = false;
             while more {
                 let until = (ear.heard.first_media.unwrap_or(began) + time).min(last);
                 if now >= until {
                     break;
                 }
-                let waiting = if rested { conn.read_now(&mut buffer) } else { None };
-                let read = if let Some(read) = waiting {
-                    read?
-                } else {
-                    if rested {
-                        // The pause goes on: its end is told as it comes.
-                        conn.wake_for(1);
-                        rested = false;
-                    }
-                    tokio::select! {
-                        biased;
-                        read = conn.read(&mut buffer) => read?,
-                        () = rest.until(until, now) => break,
-                    }
-                };
+                let at = if resting { until.min(now + REST) } else { until };
+                let mut read = conn.read_until(&mut buffer, &mut rest, at).await?;
+                if read.is_none() && resting {
+                    read = conn.read_now(&mut buffer)?;
+                }
                 now = probe.deadline.elapsed();
-                more = if read == 0 { ear.server_closed()? } else { ear.take(&buffer[..read], now)? };
-                if more && ear.live_since.is_some() && read < READ {
-                    if !rested {
-                        conn.wake_for(MUCH);
-                        rested = true;
-                    }
-                    tokio::select! {
-                        biased;
-                        () = conn.readable() => {}
-                        () = rest.until(until.min(now + REST), now) => {}
-                    }
-                    now = probe.deadline.elapsed();
+                more = match read {
+                    Some(0) => ear.server_closed()?,
+                    Some(n) => ear.take(&buffer[..n], now)?,
+                    None => true,
+                };
+                // While nothing comes at all, its end is told as it comes.
+                let rests = read.is_some() && ear.live_since.is_some();
+                if rests != resting {
+                    resting = rests;
+                    conn.wake_for(if rests { MUCH } else { 1 });
                 }
             }
             Ok(())

@@ -1,6 +1,6 @@
 //! The handle that every probe function takes: deadline, options, trace.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -185,11 +185,6 @@ impl Probe {
         trace.end(phase, self.deadline.since_start(ended));
     }
 
-    /// Waits, but not beyond the deadline.
-    pub async fn pause(&self, time: Duration) {
-        tokio::time::sleep(time.min(self.deadline.remaining())).await;
-    }
-
     /// Moves phases and transcript to the end of those of `outcome`.
     pub fn finish(self, outcome: &mut Outcome) {
         let trace = self.trace.into_inner();
@@ -225,7 +220,33 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Problem> {
 /// Runs many pieces of work on this thread, at most `limit` at a time; the results are in the order of the work.
 pub async fn together<F: Future>(limit: usize, work: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     use futures_util::StreamExt;
+    let _company = (limit > 1).then(Company::new);
     futures_util::stream::iter(work).buffered(limit.max(1)).collect().await
+}
+
+thread_local! {
+    static COMPANIES: Cell<usize> = const { Cell::new(0) };
+}
+
+/// While it lives, several probes take turns on this thread.
+struct Company;
+
+impl Company {
+    fn new() -> Self {
+        COMPANIES.set(COMPANIES.get() + 1);
+        Self
+    }
+}
+
+impl Drop for Company {
+    fn drop(&mut self) {
+        COMPANIES.set(COMPANIES.get() - 1);
+    }
+}
+
+/// Whether one probe has this thread for itself: it may then sleep in the kernel, and the runtime need not wake it.
+pub(crate) fn alone() -> bool {
+    COMPANIES.get() == 0
 }
 
 /// A text that a server cannot guess, for Digest's `cnonce`: the randomness of a fresh hash map's keys.

@@ -13,6 +13,7 @@ use weir_wire::rtmp::{
 use weir_wire::text::excerpt;
 
 use super::{Ended, Metadata, RESERVE, Seen, Visit, Watch, protocol};
+use crate::rest::Rest;
 use crate::run::nonce;
 use crate::{Conn, Probe};
 
@@ -37,6 +38,16 @@ struct Session {
     acknowledged: u64,
     /// After how many bytes the server wants an acknowledgement.
     window: Option<u32>,
+    rest: Rest,
+}
+
+/// What waiting for a message came to.
+enum Next {
+    Message(Message),
+    /// The end of the connection.
+    Closed,
+    /// It is time to go.
+    Late,
 }
 
 /// Plays the stream at one server, unless it sends us to another one.
@@ -53,8 +64,9 @@ pub(super) async fn visit(
     if url.scheme() == "rtmps" {
         conn = probe.tls(conn, url.host_str().unwrap_or_default()).await?;
     }
-    let mut session =
-        probe.stage("handshake", &fault::SERVER_TIMEOUT, shake_hands(conn, options.tap.is_some())).await?;
+    let mut session = probe
+        .stage("handshake", &fault::SERVER_TIMEOUT, shake_hands(probe, conn, options.tap.is_some()))
+        .await?;
     let open = session.open(probe, url, location, options, seen);
     let stream = match probe.stage("open", &fault::SERVER_TIMEOUT, open).await? {
         Ok(stream) => stream,
@@ -73,7 +85,7 @@ pub(super) async fn visit(
 }
 
 /// The plain handshake (RTMP 1.0, section 5.2): versions, times and noise, and each other's noise back.
-async fn shake_hands(mut conn: Conn, whole_frames: bool) -> Result<Session, Problem> {
+async fn shake_hands(probe: &Probe, mut conn: Conn, whole_frames: bool) -> Result<Session, Problem> {
     let mut hello = vec![0; HELLO];
     hello[0] = VERSION;
     // A zero behind the time says that there is no digest in the noise.
@@ -106,7 +118,8 @@ async fn shake_hands(mut conn: Conn, whole_frames: bool) -> Result<Session, Prob
     let mut reader = if whole_frames { ChunkReader::whole_frames() } else { ChunkReader::default() };
     reader.push(&answer[HELLO + ECHO..]);
     let received = (answer.len() - HELLO - ECHO) as u64;
-    Ok(Session { conn, reader, buffer, received, acknowledged: 0, window: None })
+    let rest = Rest::new(probe.deadline);
+    Ok(Session { conn, reader, buffer, received, acknowledged: 0, window: None, rest })
 }
 
 impl Session {
@@ -156,9 +169,9 @@ impl Session {
     /// The answer to a request.
     async fn answer(&mut self, probe: &Probe, transaction: u32, what: &str) -> Result<Invoke, Problem> {
         loop {
-            let message = match self.next(probe).await {
-                Ok(Some(message)) => message,
-                Ok(None) => return Err(hung_up(what)),
+            let message = match self.next(probe, None).await {
+                Ok(Next::Message(message)) => message,
+                Ok(Next::Closed | Next::Late) => return Err(hung_up(what)),
                 // A server that closes with something unread of ours resets.
                 Err(problem) if problem.fault == &fault::CONN_CLOSED => return Err(hung_up(what)),
                 Err(problem) => return Err(problem),
@@ -190,17 +203,17 @@ impl Session {
         seen.asked = Some(probe.deadline.elapsed());
         let what = format!("to play `{}`", location.stream);
         while seen.ended.is_none() {
-            let left = watch_ends(probe, options, seen).saturating_sub(probe.deadline.elapsed());
-            if left.is_zero() {
+            let until = watch_ends(probe, options, seen);
+            if probe.deadline.elapsed() >= until {
                 break;
             }
-            let Ok(message) = tokio::time::timeout(left, self.next(probe)).await else { break };
-            match message {
-                Ok(Some(message)) if message.kind == kind::AGGREGATE => {
+            match self.next(probe, Some(until)).await {
+                Ok(Next::Late) => break,
+                Ok(Next::Message(message)) if message.kind == kind::AGGREGATE => {
                     submessages(&message).for_each(|message| take(probe, &message, options, seen));
                 }
-                Ok(Some(message)) if message.is_media() => take(probe, &message, options, seen),
-                Ok(Some(message)) => match message.event().map_err(protocol)? {
+                Ok(Next::Message(message)) if message.is_media() => take(probe, &message, options, seen),
+                Ok(Next::Message(message)) => match message.event().map_err(protocol)? {
                     Event::Metadata(value) => seen.metadata = Some(Metadata::read(&value)),
                     Event::Control(Control::Recorded) => seen.recorded = true,
                     Event::Control(Control::End) if seen.first_media.is_some() => {
@@ -221,7 +234,7 @@ impl Session {
                     }
                     _ => {}
                 },
-                Ok(None) => seen.ended = Some(Ended::Closed),
+                Ok(Next::Closed) => seen.ended = Some(Ended::Closed),
                 Err(problem) if problem.fault == &fault::CONN_CLOSED => seen.ended = Some(Ended::Closed),
                 Err(problem) => return Err(problem),
             }
@@ -234,20 +247,28 @@ impl Session {
         self.conn.write(&request.encode()).await
     }
 
-    /// The next message; `None` at the end of the connection. Pings are answered and bytes acknowledged here, as both may come
-    /// at any time.
-    async fn next(&mut self, probe: &Probe) -> Result<Option<Message>, Problem> {
+    /// The next message, waited for until `limit` or, without one, for as long as the stage lasts. Pings are answered and bytes
+    /// acknowledged here, as both may come at any time.
+    async fn next(&mut self, probe: &Probe, limit: Option<Duration>) -> Result<Next, Problem> {
         loop {
             let next = self.reader.next_message().map_err(|error| {
                 let fault = if error.is_limit() { &fault::LIMIT } else { &fault::PROTOCOL };
                 Problem::new(fault, error.to_string())
             })?;
             let Some(message) = next else {
-                // A server that sends faster than we count would otherwise keep the deadline from being looked at.
-                tokio::task::yield_now().await;
-                let n = self.conn.read(&mut self.buffer).await?;
+                let read = match limit {
+                    // A server that sends faster than we count ends here too.
+                    Some(at) if probe.deadline.elapsed() >= at => None,
+                    Some(at) => self.conn.read_until(&mut self.buffer, &mut self.rest, at).await?,
+                    None => {
+                        // It would otherwise keep the deadline from being looked at.
+                        tokio::task::yield_now().await;
+                        Some(self.conn.read(&mut self.buffer).await?)
+                    }
+                };
+                let Some(n) = read else { return Ok(Next::Late) };
                 if n == 0 {
-                    return Ok(None);
+                    return Ok(Next::Closed);
                 }
                 self.received += n as u64;
                 self.reader.push(&self.buffer[..n]);
@@ -255,14 +276,14 @@ impl Session {
                 continue;
             };
             if message.is_media() || message.kind == kind::AGGREGATE {
-                return Ok(Some(message));
+                return Ok(Next::Message(message));
             }
             match message.event().map_err(protocol)? {
                 Event::Control(Control::Ping(value)) => self.send(probe, &Request::Pong(value)).await?,
                 Event::Window(size) => self.window = Some(size).filter(|size| *size > 0),
                 event => {
                     probe.received(&format!("RTMP {}", shorten(&format!("{event:?}"), WORDS)));
-                    return Ok(Some(message));
+                    return Ok(Next::Message(message));
                 }
             }
         }

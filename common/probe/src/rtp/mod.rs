@@ -18,6 +18,7 @@ use weir_wire::ts;
 use crate::Probe;
 use crate::datagrams::Datagrams;
 use crate::multicast::{Clues, Endpoint, Interface, SEARCH, search};
+use crate::rest::Rest;
 use receive::Receiver;
 
 /// Kept back from the deadline for the verdict.
@@ -152,21 +153,15 @@ pub async fn listen(
     let left = last.saturating_sub(began);
     let searching = if endpoint.is_group() { SEARCH } else { Duration::ZERO };
     let patience = options.patience.min(left.saturating_sub(searching).max(left / 2));
-    while receiver.seen.first_media.is_none() {
-        let left = (began + patience).saturating_sub(probe.deadline.elapsed());
-        if left.is_zero() || tokio::time::timeout(left, socket.wait()).await.is_err() {
-            break;
-        }
+    let mut rest = Rest::new(probe.deadline);
+    while receiver.seen.first_media.is_none() && probe.deadline.elapsed() < began + patience {
+        socket.wait_until(&mut rest, began + patience).await;
         let _ = socket.drain(&probe.deadline, |datagram| receiver.take(&datagram));
     }
     if let Some(first) = receiver.seen.first_media {
         let until = (first + options.time).min(last);
-        loop {
-            let left = until.saturating_sub(probe.deadline.elapsed());
-            if left.is_zero() {
-                break;
-            }
-            tokio::time::sleep(socket.rest().min(left)).await;
+        while probe.deadline.elapsed() < until {
+            rest.sleep(until.min(probe.deadline.elapsed() + socket.rest())).await;
             // No error of one datagram keeps the next from coming.
             let _ = socket.drain(&probe.deadline, |datagram| receiver.take(&datagram));
         }

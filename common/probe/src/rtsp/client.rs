@@ -1,6 +1,8 @@
 //! One RTSP connection: requests out, answers in, and RTP between and before them.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use weir_contract::{Problem, fault};
 use weir_wire::auth::{AuthError, Authenticator, Challenge, Credentials};
@@ -10,10 +12,13 @@ use weir_wire::rtsp::{Decoder, Message, Method, Request, Response, RtspError, Se
 use super::real::Real;
 use super::windows_media::Shared;
 use super::{Seen, Tap, Track, Watch};
+use crate::rest::Rest;
 use crate::{Conn, Probe};
 
-/// Bytes taken from the socket at once.
-const READ: usize = 16 * 1024;
+/// So much is read before it is decoded.
+const BUFFER: usize = 32 * 1024;
+/// With less room than this the buffer is full.
+const ROOM: usize = 8 * 1024;
 
 pub(super) struct Client<'p> {
     pub(super) probe: &'p Probe,
@@ -34,7 +39,13 @@ pub(super) struct Client<'p> {
     auth: Option<Authenticator>,
     user_agent: String,
     cseq: u32,
+    /// What was read: decoded up to `decoded`, the rest in `arrivals`.
     buffer: Vec<u8>,
+    decoded: usize,
+    /// Where each arrival ends in the buffer, and when it came.
+    arrivals: VecDeque<(usize, Duration)>,
+    /// When what is being decoded came.
+    came: Duration,
     pub(super) tap: Option<&'p Tap<'p>>,
 }
 
@@ -55,7 +66,10 @@ impl<'p> Client<'p> {
             auth: None,
             user_agent: options.user_agent.to_owned(),
             cseq: 0,
-            buffer: vec![0; READ],
+            buffer: vec![0; BUFFER],
+            decoded: 0,
+            arrivals: VecDeque::new(),
+            came: Duration::ZERO,
             tap: options.tap,
         }
     }
@@ -111,7 +125,7 @@ impl<'p> Client<'p> {
             |why: Problem| Problem { text: format!("no answer to {method}: {}", why.text), ..why };
         let cseq = self.send(method, url, headers).await.map_err(unanswered)?;
         loop {
-            while let Some(message) = self.decoder.next_message().map_err(|error| unreadable(&error))? {
+            while let Some(message) = self.next_message()? {
                 if let Some(answer) = self.handle(message)
                     // An answer without CSeq (VLC's errors) is to the only request that waits for one.
                     && answer.cseq().is_none_or(|answered| answered == cseq)
@@ -153,15 +167,58 @@ impl<'p> Client<'p> {
         Ok(self.cseq)
     }
 
-    /// Reads once; 0 at the end of the connection.
+    /// Reads once, behind what is not decoded yet; 0 at the end of the connection.
     pub(super) async fn read(&mut self) -> Result<usize, Problem> {
         if self.probe.deadline.remaining().is_zero() {
             // A server that sends faster than we count would keep the stage from looking at its clock.
             std::future::pending::<()>().await;
         }
-        let n = self.conn.read(&mut self.buffer).await?;
-        self.decoder.push(&self.buffer[..n]);
+        let filled = self.filled();
+        let n = self.conn.read(&mut self.buffer[filled..]).await?;
+        self.arrived(filled + n);
         Ok(n)
+    }
+
+    /// The same in the stage of media; `None` when nothing has come until `at`.
+    pub(super) async fn read_until(
+        &mut self,
+        rest: &mut Rest,
+        at: Duration,
+    ) -> Result<Option<usize>, Problem> {
+        let filled = self.filled();
+        let read = self.conn.read_until(&mut self.buffer[filled..], rest, at).await?;
+        if let Some(n) = read {
+            self.arrived(filled + n);
+        }
+        Ok(read)
+    }
+
+    fn arrived(&mut self, end: usize) {
+        self.arrivals.push_back((end, self.probe.deadline.elapsed()));
+    }
+
+    fn filled(&self) -> usize {
+        self.arrivals.back().map_or(self.decoded, |(end, _)| *end)
+    }
+
+    /// Whether what was read must be decoded before more is.
+    pub(super) fn is_full(&self) -> bool {
+        BUFFER - self.filled() < ROOM
+    }
+
+    /// The next whole message of what was read; `came` is when its last bytes came.
+    pub(super) fn next_message(&mut self) -> Result<Option<Message>, Problem> {
+        loop {
+            if let Some(message) = self.decoder.next_message().map_err(|error| unreadable(&error))? {
+                return Ok(Some(message));
+            }
+            let Some((end, came)) = self.arrivals.pop_front() else {
+                self.decoded = 0;
+                return Ok(None);
+            };
+            self.decoder.push(&self.buffer[self.decoded..end]);
+            (self.decoded, self.came) = (end, came);
+        }
     }
 
     /// Counts media; returns an answer.
@@ -171,8 +228,7 @@ impl<'p> Client<'p> {
             Message::Interleaved { channel, payload } => {
                 let own = |rtp: &u8| *rtp == channel || rtp.wrapping_add(1) == channel;
                 if let Some(track) = self.channels.iter().position(own) {
-                    let now = self.probe.deadline.elapsed();
-                    self.tracks[track].take(track, &payload, now, self.tap);
+                    self.tracks[track].take(track, &payload, self.came, self.tap);
                 }
                 None
             }
@@ -234,13 +290,7 @@ impl<'p> Client<'p> {
 
 impl Track {
     /// Counts one packet that came at `now`, and hands it on as one of track `number`.
-    pub(super) fn take(
-        &mut self,
-        number: usize,
-        bytes: &[u8],
-        now: std::time::Duration,
-        tap: Option<&Tap<'_>>,
-    ) {
+    pub(super) fn take(&mut self, number: usize, bytes: &[u8], now: Duration, tap: Option<&Tap<'_>>) {
         use weir_wire::rtp::{Report, reports};
 
         if is_rtcp(bytes) {
@@ -259,7 +309,7 @@ impl Track {
     }
 }
 
-pub(super) fn unreadable(error: &RtspError) -> Problem {
+fn unreadable(error: &RtspError) -> Problem {
     let fault = match error {
         RtspError::HeadTooLarge { .. } | RtspError::BodyTooLarge { .. } => &fault::LIMIT,
         RtspError::NotRtsp { .. } | RtspError::BadContentLength { .. } => &fault::PROTOCOL,

@@ -7,7 +7,7 @@ use futures_util::future::select_all;
 use weir_contract::{Problem, fault};
 use weir_wire::rtsp::Method;
 
-use super::client::{Client, unreadable};
+use super::client::Client;
 use super::{RESERVE, Seen, Watch};
 use crate::Deadline;
 use crate::datagrams::Datagrams;
@@ -16,6 +16,8 @@ use crate::rest::Rest;
 /// An interleaved packet of fewer bytes holds no picture and no sound, only what H.264 and H.265 put before a picture (4 bytes of
 /// framing, 12 of RTP, 2 or 3 of an access unit delimiter): what follows at once wakes us for both.
 const WAKE_FOR: usize = 20;
+/// While media flows, what came is looked at so often: a wake-up that only notes when is half the price.
+const LOOK: Duration = Duration::from_millis(500);
 /// Pairs of ports that are tried until one is free.
 const PORT_TRIES: usize = 32;
 
@@ -110,10 +112,10 @@ impl Client<'_> {
         let began = self.probe.deadline.elapsed();
         let last = self.probe.deadline.timeout().saturating_sub(RESERVE);
         let mut keep_alive = began + self.keep_alive_interval();
-        let mut rest = Rest::new();
-        let mut flowing = false;
+        let mut rest = Rest::new(self.probe.deadline);
+        let (mut flowing, mut closed) = (false, false);
         loop {
-            while let Some(message) = self.decoder.next_message().map_err(|error| unreadable(&error))? {
+            while let Some(message) = self.next_message()? {
                 self.handle(message);
             }
             for (socket, udp) in udp.iter_mut().enumerate() {
@@ -128,7 +130,7 @@ impl Client<'_> {
                     track.overflowed = udp.rtp.dropped().into();
                 }
             }
-            if !self.tracks.is_empty() && self.tracks.iter().all(|track| track.bye) {
+            if closed || !self.tracks.is_empty() && self.tracks.iter().all(|track| track.bye) {
                 seen.ended = true;
                 return Ok(());
             }
@@ -151,18 +153,32 @@ impl Client<'_> {
                 flowing = true;
                 self.conn.wake_for(WAKE_FOR);
             }
-            // Where datagrams flow, the kernel knows when each came: it is enough to look before the sockets are full.
-            let looks = udp.iter().map(|udp| udp.rtp.rest().min(udp.rtcp.rest())).min().filter(|_| flowing);
+            // The kernel knows when each datagram came: it is enough to look before the sockets are full.
+            let look = udp.iter().map(|udp| udp.rtp.rest().min(udp.rtcp.rest())).min().unwrap_or(LOOK);
             let next = until.min(keep_alive);
-            tokio::select! {
-                biased;
+            let next = if flowing { next.min(now + look) } else { next };
+            closed = if flowing || udp.is_empty() {
+                self.gather(flowing, &mut rest, next).await
+            } else {
+                tokio::select! {
+                    biased;
+                    read = self.read() => !matches!(read, Ok(1..)),
+                    () = first_datagram(udp) => false,
+                    () = rest.until(next) => false,
+                }
+            };
+        }
+    }
+
+    /// Reads what comes on the connection until `at`: once, or as much as there is room for when media flows. Whether that was its
+    /// end.
+    async fn gather(&mut self, flowing: bool, rest: &mut Rest, at: Duration) -> bool {
+        loop {
+            match self.read_until(rest, at).await {
+                Ok(Some(1..)) if flowing && !self.is_full() => {}
+                Ok(None | Some(1..)) => return false,
                 // A reset is an end too: it comes when a server dies with something unread.
-                read = self.read() => if !matches!(read, Ok(1..)) {
-                    seen.ended = true;
-                    return Ok(());
-                },
-                () = first_datagram(udp), if !udp.is_empty() && !flowing => {}
-                () = rest.until(looks.map_or(next, |look| next.min(now + look)), now) => {}
+                Ok(Some(0)) | Err(_) => return true,
             }
         }
     }
@@ -180,36 +196,122 @@ impl Client<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::io::Write;
+    use std::net::TcpListener;
     use std::time::Instant;
-    use weir_wire::rtp::{Packet, Reception};
 
-    #[test]
-    fn a_reader_that_rests_measures_jitter_and_gaps_as_they_were() {
-        const RATE: u32 = 90_000;
-        let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let mut udp = Udp::bind(Some(ip)).expect("ports");
-        let sender = UdpSocket::bind((ip, 0)).expect("a port");
-        let clock = Deadline::after(Duration::from_secs(10));
+    use weir_wire::rtp::{Packet, Reception, Statistics};
+
+    use super::*;
+    use crate::rtsp::{Delivery, Track};
+    use crate::{NetOptions, Probe, block_on, together};
+
+    const RATE: u32 = 90_000;
+    const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    /// Sends five packets whose time stamps say when they really went, however busy the machine is. The longest pause between two.
+    fn send_five(mut send: impl FnMut(&[u8])) -> Duration {
         let (began, mut last, mut longest) = (Instant::now(), None, Duration::ZERO);
         for (sequence, pause) in (0_u16..).zip([40, 5, 120, 40, 40]) {
-            // A sender whose time stamps say when it really sent, however busy the machine is.
             let now = began.elapsed();
             let ticks = u32::try_from(now.as_micros() * u128::from(RATE) / 1_000_000).expect("a second");
             let mut packet = vec![0x80, 96];
             packet.extend(sequence.to_be_bytes());
             packet.extend(ticks.to_be_bytes());
-            packet.extend([0, 0, 0, 7, 1, 2, 3]);
-            sender.send_to(&packet, (ip, udp.port)).expect("sent");
+            packet.extend([0, 0, 0, 7]);
+            packet.extend([1; 20]);
+            send(&packet);
             longest = longest.max(now.saturating_sub(last.replace(now).unwrap_or(now)));
             std::thread::sleep(Duration::from_millis(pause));
         }
-        let mut reception = Reception::new(Some(RATE));
-        udp.drain(&clock, |bytes, at| reception.record(&Packet::parse(bytes).expect("RTP"), at));
-        let seen = reception.statistics(reception.statistics(Duration::ZERO).last_arrival.expect("packets"));
+        longest
+    }
+
+    /// Had the time of decoding counted, the gap would be 0 and the jitter 12 ms.
+    fn as_they_were(reception: &Reception, longest: Duration) {
+        let last = reception.statistics(Duration::ZERO).last_arrival.expect("packets");
+        let seen: Statistics = reception.statistics(last);
         assert_eq!((seen.received, seen.missing), (5, 0));
-        // Had the time of reading counted, the gap would be 0 and the jitter 12 ms.
         assert!(seen.longest_gap.abs_diff(longest) < Duration::from_millis(10), "{longest:?}, {seen:?}");
         assert!(seen.jitter.expect("a rate") < Duration::from_millis(4), "{seen:?}");
+    }
+
+    #[test]
+    fn a_reader_that_rests_measures_jitter_and_gaps_as_they_were() {
+        let mut udp = Udp::bind(Some(LOCAL)).expect("ports");
+        let sender = UdpSocket::bind((LOCAL, 0)).expect("a port");
+        let clock = Deadline::after(Duration::from_secs(10));
+        let longest = send_five(|packet| {
+            sender.send_to(packet, (LOCAL, udp.port)).expect("sent");
+        });
+        let mut reception = Reception::new(Some(RATE));
+        udp.drain(&clock, |bytes, at| reception.record(&Packet::parse(bytes).expect("RTP"), at));
+        as_they_were(&reception, longest);
+    }
+
+    /// Watches a connection on which five packets come, beside `others` that watch silence.
+    fn five_on_a_connection(others: usize) {
+        let listener = TcpListener::bind((LOCAL, 0)).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let server = std::thread::spawn(move || {
+            let silent: Vec<_> = (0..others).map(|_| listener.accept().expect("another")).collect();
+            let (mut media, _) = listener.accept().expect("a client");
+            let longest = send_five(|packet| {
+                let length = u16::try_from(packet.len()).expect("short");
+                let frame = [&[b'$', 0], &length.to_be_bytes()[..], packet].concat();
+                media.write_all(&frame).expect("sent");
+            });
+            drop(media);
+            (longest, silent)
+        });
+        let watch = async |probe: &Probe, conn| {
+            let options = Watch {
+                delivery: Delivery::Tcp,
+                time: Duration::from_secs(5),
+                patience: Duration::from_secs(1),
+                credentials: None,
+                user_agent: "test",
+                tap: None,
+            };
+            let mut client = Client::new(probe, conn, "", options);
+            client.tracks.push(Track {
+                kind: "video".to_owned(),
+                codec: None,
+                resolution: None,
+                frame_rate: None,
+                reception: Reception::new(Some(RATE)),
+                bye: false,
+                garbage: 0,
+                overflowed: 0,
+                formats: Vec::new(),
+            });
+            client.channels.push(0);
+            let mut seen = Seen::default();
+            client.receive(options, &mut [], "", &mut seen).await.expect("watched");
+            (client.tracks.remove(0).reception, seen.ended)
+        };
+        let mut watched = block_on(async {
+            let probe = Probe::new(Duration::from_secs(10), NetOptions::default());
+            let mut connections = Vec::new();
+            for _ in 0..=others {
+                connections.push(probe.connect(address).await.expect("connected"));
+            }
+            together(others + 1, connections.into_iter().map(|conn| watch(&probe, conn))).await
+        })
+        .expect("a runtime");
+        let (longest, _silent) = server.join().expect("a server");
+        let (reception, ended) = watched.pop().expect("the last connection's");
+        as_they_were(&reception, longest);
+        assert!(ended && watched.iter().all(|(_, ended)| !ended));
+    }
+
+    #[test]
+    fn what_is_decoded_late_came_when_it_came() {
+        five_on_a_connection(0);
+    }
+
+    #[test]
+    fn in_company_nobody_waits_for_another_ones_silence() {
+        five_on_a_connection(2);
     }
 }

@@ -12,6 +12,7 @@ use super::call::{Call, WINDOW, timestamp};
 use super::content::Reader;
 use super::{End, RESERVE, Seen, Watch};
 use crate::datagrams::Datagrams;
+use crate::rest::Rest;
 use crate::{Pace, Probe};
 
 /// A full acknowledgement goes out this often at most (section 3.2.4), and so often we look what has come: a wake-up for each packet
@@ -127,6 +128,7 @@ pub(super) async fn receive(
 impl Session<'_, '_> {
     async fn run(&mut self, socket: &mut Datagrams, connected: Duration) -> Result<(), Problem> {
         let last = self.probe.deadline.timeout().saturating_sub(RESERVE);
+        let mut rest = Rest::new(self.probe.deadline);
         loop {
             let last_media = self.pace.last_arrival;
             self.drain(socket);
@@ -143,13 +145,12 @@ impl Session<'_, '_> {
                 return Ok(());
             }
             self.owe(now);
-            let rest = until.min(self.next_event(now)).saturating_sub(now);
+            let next = until.min(self.next_event(now));
             if self.pace.last_arrival == last_media {
-                // Whatever ends the wait, the socket is looked at.
-                let _ = tokio::time::timeout(rest, socket.wait()).await;
+                socket.wait_until(&mut rest, next).await;
             } else {
                 // More is likely to follow: let it gather.
-                tokio::time::sleep(rest.min(ACK_INTERVAL)).await;
+                rest.sleep(next.min(now + ACK_INTERVAL)).await;
             }
         }
     }

@@ -338,7 +338,7 @@ impl Visit<'_> {
             if settled || !watched || self.probe.deadline.remaining() < pause + RESERVE {
                 return;
             }
-            self.probe.pause(pause).await;
+            self.probe.sleep(pause).await;
             // Where the manifest says that it shall be fetched from, else where it was.
             let location = mpd.locations.first().and_then(|location| answer.url.join(location).ok());
             let url = location.filter(|url| matches!(url.scheme(), "http" | "https"));

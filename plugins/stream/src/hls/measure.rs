@@ -162,7 +162,7 @@ impl Visit<'_> {
             if settled || track.problem.is_some() || self.probe.deadline.remaining() < pause + RESERVE {
                 return;
             }
-            self.probe.pause(pause).await;
+            self.probe.sleep(pause).await;
             self.look(track, "second look").await;
         }
     }
