@@ -8,8 +8,7 @@
 //! let icecast = lab.icecast().start()?;
 //! let source = icecast.source("live.mp3", Clip::Tone)?;
 //! source.stall()?; // SIGSTOP: the mount stays, no byte comes
-//! let seen = lab.check("check_http_stream", &[&icecast.url("live.mp3")])?;
-//! assert_eq!(seen.code, Some(2), "{}", seen.stdout);
+//! lab.check("check_http_stream", &[&icecast.url("live.mp3")])?.expect(2, &["E-STREAM-STALLED"]);
 //! # Ok(())
 //! # }
 //! ```

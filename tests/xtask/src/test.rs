@@ -114,15 +114,17 @@ struct Suite {
 fn tests(build: Command, tally: &mut Tally) -> Result<()> {
     let mut suites = suites(build)?;
     suites.sort_by_key(|suite| !suite.integration);
-    let workers = std::thread::available_parallelism()?.get() + 1;
+    let processors = std::thread::available_parallelism()?.get();
+    let workers = processors + 1;
     let (suites, shared, failed) =
         (Mutex::new(suites.into_iter()), Mutex::new(tally), Mutex::new(Vec::new()));
     let work = || -> Result<()> {
         loop {
             let Some(suite) = locked(&suites).next() else { return Ok(()) };
             let begin = Instant::now();
-            let out =
-                one_pipe(&suite.command()).output().with_context(|| format!("starting {}", suite.name))?;
+            let out = one_pipe(&suite.command(processors))
+                .output()
+                .with_context(|| format!("starting {}", suite.name))?;
             let text = String::from_utf8_lossy(&out.stdout);
             let mut tally = locked(&shared);
             println!("\n--- {}: {:.1} s\n{}", suite.name, begin.elapsed().as_secs_f64(), text.trim());
@@ -176,8 +178,9 @@ fn suites(mut build: Command) -> Result<Vec<Suite>> {
 }
 
 impl Suite {
-    /// One that hangs is ended, and fails.
-    fn command(&self) -> Command {
+    /// One that hangs is ended, and fails. Tests of servers wait: with as many threads as processors these are idle for three
+    /// quarters of the time.
+    fn command(&self, processors: usize) -> Command {
         let mut command = sh::program("timeout");
         command.args(["--kill-after=10", TIMEOUT]);
         let family = self.folder.strip_prefix(sh::root()).unwrap_or(&self.folder);
@@ -185,6 +188,9 @@ impl Suite {
             command.arg(sh::root().join("tests/lab/rootless.sh"));
         }
         command.arg(&self.executable).current_dir(&self.folder);
+        if self.integration && std::env::var_os("RUST_TEST_THREADS").is_none() {
+            command.env("RUST_TEST_THREADS", (2 * processors).to_string());
+        }
         lab(&mut command);
         command
     }
