@@ -48,8 +48,15 @@ impl Probe {
         self.stage("resolve", &fault::DNS_TIMEOUT, async {
             let mut ips = in_hosts_file(&hosts_file(), host, self.options.family);
             if ips.is_empty() {
-                let found = self.resolver()?.lookup_ip(host).await.map_err(|error| problem(host, &error))?;
-                ips = found.iter().collect();
+                let resolver = self.resolver()?;
+                let found = match resolver.lookup_ip(host).await {
+                    // The search list had the last word, and knows nothing of it: what is said of the name itself counts.
+                    Err(error) if error.is_nx_domain() && host.trim_end_matches('.').contains('.') => {
+                        resolver.lookup_ip(format!("{}.", host.trim_end_matches('.'))).await
+                    }
+                    found => found,
+                };
+                ips = found.map_err(|error| problem(host, &error))?.iter().collect();
             }
             let mut addresses: Vec<SocketAddr> =
                 ips.into_iter().take(ADDRESSES_MAX).map(|ip| SocketAddr::new(ip, port)).collect();

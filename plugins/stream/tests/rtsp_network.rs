@@ -179,7 +179,11 @@ fn a_name_is_missing_or_its_server_is_silent() -> Result<()> {
         critical(&seen, &["E-DNS-TIMEOUT"]);
         assert!(seen.took < Duration::from_secs(3), "{seen:#?}");
     }
-    let _dns = lab.dns(&[])?;
+    let _dns = lab.dns(&[("six.example", "2001:db8::1")])?;
+    critical(&rtsp(&lab, &[url])?, &["E-DNS-NXDOMAIN", "nowhere.example"]);
+    // Nobody is sent to look for a name that exists, whatever the search list makes of it.
+    lab.resolv_conf("nameserver 127.0.0.1\nsearch example.net\n")?;
+    critical(&rtsp(&lab, &["rtsp://six.example/live", "-4"])?, &["E-DNS-NO-ADDRESS", "six.example"]);
     critical(&rtsp(&lab, &[url])?, &["E-DNS-NXDOMAIN", "nowhere.example"]);
     Ok(())
 }
