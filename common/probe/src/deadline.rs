@@ -46,3 +46,20 @@ impl Deadline {
         self.began + self.timeout
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_the_time_never_prolongs_it() {
+        let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3600));
+        let whole = Deadline::after(minute);
+        assert_eq!(whole.within(hour).instant(), whole.instant());
+        assert_eq!(whole.within(hour).within(hour).timeout(), minute);
+        let part = whole.within(Duration::from_secs(1));
+        assert!(part.remaining() <= Duration::from_secs(1) && whole.remaining() > Duration::from_secs(30));
+        assert_eq!(part.since_start(whole.instant()), minute, "the beginning is the same");
+        assert_eq!(Deadline::after(Duration::ZERO).remaining(), Duration::ZERO);
+    }
+}
