@@ -111,6 +111,14 @@ mod tests {
     }
 
     #[test]
+    fn a_run_without_any_answer_is_no_part_of_a_step() {
+        let mut baseline = after(&[10, 10, 11, 10, 10, 40]);
+        baseline.add(&Series { rtts: vec![None, None] });
+        baseline.add(&Series { rtts: vec![Some(Duration::from_millis(42))] });
+        assert_eq!(baseline.step(2.0), None, "two slow runs, and one of which nothing is known");
+    }
+
+    #[test]
     fn loss_is_steady_when_no_run_is_without() {
         assert!(after(&[0, 0, 0]).steady_loss(3));
         assert!(

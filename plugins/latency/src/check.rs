@@ -338,3 +338,40 @@ fn remember(outcome: &mut Outcome, seen: &Seen, series: &Series, args: &Args) {
         outcome.details.push(format!("runs before are not remembered: {}: {error}", file.path().display()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_contract::State;
+
+    /// The state and the fault when so many of a hundred probes were lost.
+    fn lost(count: u64, options: &[&str]) -> (State, Option<&'static str>) {
+        let words: Vec<String> =
+            ["-H", "192.0.2.1"].iter().chain(options).map(|&word| word.to_owned()).collect();
+        let (args, _) = weir_cli::parse_options::<LatencyCheck>(&words).expect("options");
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let rtt = |at| (at >= count).then(|| Duration::from_millis(20));
+        let sample =
+            |at| Sample { at, host: address.to_string(), address, rtt: rtt(at), way: "ICMP".to_owned() };
+        let outcome = LatencyCheck::of_samples(&args, &(0..100).map(sample).collect::<Vec<_>>());
+        (outcome.state(), outcome.findings.first().map(|finding| finding.fault.code))
+    }
+
+    #[test]
+    fn loss_warns_above_a_fifth_and_is_critical_above_three() {
+        assert_eq!(lost(0, &[]), (State::Ok, None));
+        assert_eq!(lost(20, &[]), (State::Ok, None));
+        assert_eq!(lost(21, &[]), (State::Warning, Some("E-PATH-LOSS")));
+        assert_eq!(lost(60, &[]), (State::Warning, Some("E-PATH-LOSS")));
+        assert_eq!(lost(61, &[]), (State::Critical, Some("E-PATH-LOSS")));
+        assert_eq!(lost(100, &[]), (State::Critical, Some("E-PATH-UNREACHABLE")));
+        assert_eq!(lost(61, &["-c", "loss=70"]), (State::Warning, Some("E-PATH-LOSS")));
+    }
+
+    #[test]
+    fn what_was_asked_of_the_median_is_judged() {
+        assert_eq!(lost(10, &["-w", "0.02"]), (State::Ok, None));
+        assert_eq!(lost(10, &["-w", "0.019"]), (State::Warning, Some("E-PATH-LATENCY")));
+        assert_eq!(lost(100, &["-w", "0.019"]).1, Some("E-PATH-UNREACHABLE"), "there is none to judge");
+    }
+}
