@@ -220,7 +220,9 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Problem> {
 /// Runs many pieces of work on this thread, at most `limit` at a time; the results are in the order of the work.
 pub async fn together<F: Future>(limit: usize, work: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     use futures_util::StreamExt;
-    let _company = (limit > 1).then(Company::new);
+    let work = work.into_iter();
+    let several = limit > 1 && work.size_hint().1 != Some(1);
+    let _company = several.then(Company::new);
     futures_util::stream::iter(work).buffered(limit.max(1)).collect().await
 }
 
