@@ -74,7 +74,7 @@ fn live_transmit_serves_in_clear_and_encrypted() -> Result<()> {
         (&changing, "", vec!["--password-file", &file, "-vvv"], vec!["AES with 128 bits"]),
     ];
     let seen = together(&calls, |(server, query, options, _)| {
-        srt(&lab, &[&["-v", &server.url(query), "--watch", "6"], options.as_slice()].concat())
+        srt(&lab, &[&["-v", &server.url(query), "--watch", "6", "--wait", "8"], options.as_slice()].concat())
     })?;
     for (seen, (.., words)) in seen.iter().zip(&calls) {
         well(seen);
@@ -188,7 +188,7 @@ fn what_is_no_picture_is_told() -> Result<()> {
     Ok(())
 }
 
-/// Runs the check with a watch of `watch` seconds, and `breaks` after the server has sent for a second and a half.
+/// Runs the check with a watch of `watch` seconds, and `breaks` after two and a half seconds, most of which the server has sent.
 fn broken_on_the_way(
     lab: &Lab,
     server: &Srt,
@@ -198,7 +198,7 @@ fn broken_on_the_way(
     std::thread::scope(|scope| {
         let check =
             scope.spawn(|| srt(lab, &["-v", "--watch", watch, "-t", "20", &server.url("?streamid=tv1")]));
-        std::thread::sleep(Duration::from_millis(1500));
+        std::thread::sleep(Duration::from_millis(2500));
         breaks()?;
         check.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
@@ -210,8 +210,8 @@ fn a_source_that_stalls_is_told_from_a_server_that_hangs_or_dies() -> Result<()>
     let start = || lab.srt_live_transmit().start();
     let (stalls, hangs, dies, ends) = (start()?, start()?, start()?, start()?);
     let seen = together(["stalls", "hangs", "dies", "ends"], |case| match case {
-        "stalls" => broken_on_the_way(&lab, &stalls, "5", || stalls.feeder().expect("ffmpeg").pause()),
-        "hangs" => broken_on_the_way(&lab, &hangs, "6", || hangs.pause()),
+        "stalls" => broken_on_the_way(&lab, &stalls, "6", || stalls.feeder().expect("ffmpeg").pause()),
+        "hangs" => broken_on_the_way(&lab, &hangs, "7", || hangs.pause()),
         "dies" => broken_on_the_way(&lab, &dies, "8", || dies.kill()),
         _ => broken_on_the_way(&lab, &ends, "8", || ends.stop()),
     })?;
@@ -219,7 +219,7 @@ fn a_source_that_stalls_is_told_from_a_server_that_hangs_or_dies() -> Result<()>
     critical(&seen[1], &["E-SRT-LOST-PEER", "not even a sign of life"]);
     critical(&seen[2], &["E-SRT-LOST-PEER", "port was closed"]);
     critical(&seen[3], &["E-STREAM-ENDED", "the server ended the connection"]);
-    assert!(seen[2].took < Duration::from_secs(6) && seen[3].took < Duration::from_secs(6), "{seen:#?}");
+    assert!(seen[2].took < Duration::from_secs(7) && seen[3].took < Duration::from_secs(7), "{seen:#?}");
     Ok(())
 }
 

@@ -119,7 +119,11 @@ impl SrtBuilder {
         };
         let process = Process::start(lab, &format!("srt-{port}"), command)?;
         process.until(&format!("UDP port {port}"), || bound(process.pid(), port))?;
-        let feed = |command| Process::start(lab, &format!("srt-feeder-{port}"), command);
+        let feed = |command| -> Result<Process> {
+            let feeder = Process::start(lab, &format!("srt-feeder-{port}"), command)?;
+            feeder.until_log("size=")?; // it sends
+            Ok(feeder)
+        };
         let feeder = feeder.map(feed).transpose()?;
         Ok(Srt { process, feeder, port })
     }
