@@ -15,25 +15,32 @@ pub const FIRST_LINE_MAX: usize = 1023;
 pub const OUTPUT_MAX: usize = 4095;
 /// However much perfdata there is, this much of the first line is for words.
 const WORDS_MIN: usize = 320;
+/// However long a URL is (signed ones are), the first line has room for what is wrong with it.
+const SUBJECT_MAX: usize = 200;
+/// However much is said, the first line has room for the code and the next action.
+const TEXT_MAX: usize = 500;
 
 /// Renders for Nagios, Icinga, NRPE and NSCA. `verbosity` is the number of `-v`: 1 adds details, 2 the phases, 3 the
 /// transcript.
 pub fn nagios(outcome: &Outcome, verbosity: u8) -> String {
     let ranked = outcome.ranked();
     let mut words = format!("{} {} - ", outcome.service, outcome.state());
+    // Credentials go first: a URL that is cut before its `@` would show them.
+    let brief = |text: &str, max| shorten(&redact(text), max).into_owned();
     match ranked.split_first() {
         None => {
-            let _ = write!(words, "{}: {}", outcome.subject, outcome.headline);
+            let _ = write!(words, "{}: {}", brief(&outcome.subject, SUBJECT_MAX), outcome.headline);
         }
         Some((first, more)) => {
             // A URL stands for itself; a track, an address or a peer needs to be told of whom.
             let whole = [&outcome.subject, &first.subject];
             let whole = if first.subject.contains("://") { &whole[1..] } else { &whole[..] };
-            let whole: Vec<&str> = whole.iter().map(|s| s.as_str()).filter(|s| !s.is_empty()).collect();
+            let whole: Vec<String> =
+                whole.iter().filter(|s| !s.is_empty()).map(|s| brief(s, SUBJECT_MAX)).collect();
             if !whole.is_empty() {
                 let _ = write!(words, "{}: ", whole.join(" "));
             }
-            let _ = write!(words, "{} [{}]", first.text, first.fault.code);
+            let _ = write!(words, "{} [{}]", brief(&first.text, TEXT_MAX), first.fault.code);
             if !more.is_empty() {
                 let _ = write!(words, " (+{} more)", more.len());
             }

@@ -95,6 +95,25 @@ fn two_hundred_metrics_leave_room_for_words() {
 }
 
 #[test]
+fn a_signed_url_of_any_length_leaves_room_for_what_is_wrong() {
+    for length in [100, 196, 250, 400, 900, 3000] {
+        let url = format!("https://user:{}secret@h.example/live?hmac={0}", "x".repeat(length));
+        let outcome = Outcome { subject: url.clone(), ..sample_outcome() };
+        let line = nagios(&outcome, 0);
+        let line = line.lines().next().expect("a line");
+        assert!(
+            line.contains("no RTP within 3.0 s") && line.contains("[E-RTSP-SILENT] next: look"),
+            "{line}"
+        );
+        assert!(!line.contains("user:") && !line.contains("secret"), "{line}");
+        let mut wordy = Outcome::new("RTSP", "rtsp://h/");
+        wordy.find(&RTSP_SILENT, format!("redirected to {url}"));
+        let line = nagios(&wordy, 0);
+        assert!(line.contains("[E-RTSP-SILENT] next: look") && !line.contains("secret"), "{line}");
+    }
+}
+
+#[test]
 fn no_line_of_any_host_shows_a_secret() {
     let mut outcome = sample_outcome();
     let secret = "rtsp://user:secret@a.example.net/?token=secret";
