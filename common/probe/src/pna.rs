@@ -154,7 +154,14 @@ impl Session {
                 }
                 Some(Item::Message(text)) => return Err(refused(&shown(&text))),
                 Some(Item::Failure) => return Err(refused("an error without a word")),
-                Some(Item::Http(line)) => return Err(refused(&format!("it answers {}", shown(&line)))),
+                // How some servers say that they have no such path; in other words it is a web server's answer.
+                Some(Item::Http(line)) if line.contains(" 404") => {
+                    return Err(refused(&format!("it answers {}", shown(&line))));
+                }
+                Some(Item::Http(line)) => {
+                    let text = format!("the server speaks HTTP instead of PNA: {}", shown(&line));
+                    return Err(Problem::new(&fault::PROTOCOL, text));
+                }
                 // Of media and its end the reader tells after the header only.
                 Some(Item::Data(_) | Item::End) => {}
                 None => {

@@ -147,7 +147,10 @@ fn hostile_servers_meet_the_deadline_in_bounded_memory() -> Result<()> {
     let others: [(&[u8], &[&str]); 3] = [
         (b"SSH-2.0-OpenSSH_9.2\r\n", &["E-PROTOCOL", "expected the hello", "SSH"]),
         (b"\x00\x01\x02\x03", &["E-PROTOCOL", "expected the hello"]),
-        (b"HTTP/1.1 200 OK\r\nX-More: and more\r\n", &["E-PNM-REFUSED", "it answers HTTP/1.1 200 OK"]),
+        (
+            b"HTTP/1.1 200 OK\r\nX-More: and more\r\n",
+            &["E-PROTOCOL", "speaks HTTP instead of PNA: HTTP/1.1 200 OK"],
+        ),
     ];
     let other = |(bytes, words): (&'static [u8], &[&str])| {
         let server = lab.serve(move |client| {
