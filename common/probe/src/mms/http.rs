@@ -11,10 +11,10 @@ use weir_contract::{Problem, fault};
 use weir_wire::auth::{AuthError, Authenticator};
 use weir_wire::headers::Headers;
 use weir_wire::http1::{Body, Head, HeadError, HeadReader, Request, Version};
-use weir_wire::mms::{Data, Frame, FrameError, HeaderPieces, HttpReader, Status};
+use weir_wire::mms::{Frame, FrameError, HeaderPieces, HttpReader, Status};
 use weir_wire::text::excerpt;
 
-use super::{READ, Seen, Transport, Watch, or_end, protocol, read_header, watch_ends};
+use super::{READ, Seen, Transport, Watch, or_end, protocol, take_header, watch_ends};
 use crate::{Conn, Probe};
 
 /// Redirects are followed this often.
@@ -66,7 +66,7 @@ pub(super) async fn watch(
     if let Some(data) = first {
         probe.note("the server sends media without being asked for it");
         seen.asked = Some(probe.deadline.elapsed());
-        take(probe, &data, seen);
+        seen.take(&data, probe.deadline.elapsed());
     } else {
         let streams = seen.header.iter().flat_map(|header| &header.streams);
         let entries: Vec<String> = streams.map(|stream| format!("ffff:{}:0", stream.number)).collect();
@@ -82,12 +82,6 @@ pub(super) async fn watch(
     let watched = probe.stage("media", &fault::SERVER_TIMEOUT, answer.receive(probe, options, seen)).await;
     seen.until = probe.deadline.elapsed();
     watched
-}
-
-fn take(probe: &Probe, data: &Data, seen: &mut Seen) {
-    let now = probe.deadline.elapsed();
-    seen.first_media.get_or_insert(now);
-    seen.flow.take(data, now);
 }
 
 /// The same URL with the scheme that is really spoken.
@@ -240,11 +234,8 @@ impl Answer {
         loop {
             match self.next().await? {
                 Some(Frame::Header(piece)) => {
-                    let whole = pieces
-                        .push(&piece)
-                        .map_err(|error| Problem::new(&fault::LIMIT, error.to_string()))?;
-                    if let Some(header) = whole {
-                        return read_header(&header, seen);
+                    if take_header(&mut pieces, &piece, seen)? {
+                        return Ok(());
                     }
                 }
                 Some(Frame::Change(_) | Frame::Other) => {}
@@ -271,15 +262,8 @@ impl Answer {
             }
             let Ok(frame) = tokio::time::timeout(left, self.next()).await else { return Ok(()) };
             match or_end(frame)? {
-                Some(Frame::Data(data)) => take(probe, &data, seen),
-                Some(Frame::Header(piece)) => {
-                    let whole = pieces
-                        .push(&piece)
-                        .map_err(|error| Problem::new(&fault::LIMIT, error.to_string()))?;
-                    if let Some(header) = whole {
-                        read_header(&header, seen)?;
-                    }
-                }
+                Some(Frame::Data(data)) => seen.take(&data, probe.deadline.elapsed()),
+                Some(Frame::Header(piece)) => drop(take_header(&mut pieces, &piece, seen)?),
                 Some(Frame::Change(_)) => {
                     seen.changes += 1;
                     seen.flow.restart();

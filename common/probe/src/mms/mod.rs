@@ -15,7 +15,7 @@ use url::Url;
 use weir_contract::{Problem, fault};
 use weir_wire::asf::Header;
 use weir_wire::auth::Credentials;
-use weir_wire::mms::{Refusal, Status};
+use weir_wire::mms::{Data, HeaderPieces, Refusal, Status};
 
 use crate::Probe;
 
@@ -101,6 +101,12 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Takes a packet of media that came at `now`.
+    fn take(&mut self, data: &Data, now: Duration) {
+        self.first_media.get_or_insert(now);
+        self.flow.take(data, now);
+    }
+
     /// How long was watched after the first packet.
     pub fn watched(&self) -> Duration {
         self.first_media.map_or(Duration::ZERO, |first| self.until.saturating_sub(first))
@@ -168,12 +174,15 @@ fn protocol(error: impl std::fmt::Display) -> Problem {
     Problem::new(&fault::PROTOCOL, error.to_string())
 }
 
-/// Reads a header that has been put together.
-fn read_header(bytes: &[u8], seen: &mut Seen) -> Result<(), Problem> {
-    let header = Header::parse(bytes).map_err(|error| Problem::new(&fault::MMS_HEADER, error.to_string()))?;
+/// Takes a piece of the header; reads the header, and is true, when that is whole.
+fn take_header(pieces: &mut HeaderPieces, piece: &Data, seen: &mut Seen) -> Result<bool, Problem> {
+    let whole = pieces.push(piece).map_err(|error| Problem::new(&fault::LIMIT, error.to_string()))?;
+    let Some(bytes) = whole else { return Ok(false) };
+    let header =
+        Header::parse(&bytes).map_err(|error| Problem::new(&fault::MMS_HEADER, error.to_string()))?;
     seen.live |= header.broadcast;
     seen.header = Some(header);
-    Ok(())
+    Ok(true)
 }
 
 /// When the watch ends, as things are now.

@@ -10,7 +10,7 @@ use weir_wire::mms::{
 };
 use weir_wire::text::percent_decode;
 
-use super::{READ, Seen, Transport, Watch, or_end, protocol, read_header, refused, watch_ends};
+use super::{READ, Seen, Transport, Watch, or_end, protocol, refused, take_header, watch_ends};
 use crate::{Conn, Probe};
 
 /// A connection on which the stream has been described.
@@ -142,11 +142,8 @@ impl Session {
         loop {
             match self.next(probe).await? {
                 Some(Item::Data(piece)) if piece.incarnation == HEADER_INCARNATION => {
-                    let whole = pieces
-                        .push(&piece)
-                        .map_err(|error| Problem::new(&fault::LIMIT, error.to_string()))?;
-                    if let Some(header) = whole {
-                        return read_header(&header, seen);
+                    if take_header(&mut pieces, &piece, seen)? {
+                        return Ok(());
                     }
                 }
                 Some(_) => {}
@@ -172,9 +169,7 @@ impl Session {
             let Ok(item) = tokio::time::timeout(left, self.next(probe)).await else { return Ok(()) };
             match or_end(item)? {
                 Some(Item::Data(data)) if data.incarnation == MEDIA_INCARNATION => {
-                    let now = probe.deadline.elapsed();
-                    seen.first_media.get_or_insert(now);
-                    seen.flow.take(&data, now);
+                    seen.take(&data, probe.deadline.elapsed());
                 }
                 Some(Item::Reply(reply)) if reply.id == id::END => {
                     seen.ended = Some(Some(reply.status()));

@@ -5,6 +5,7 @@ mod judge;
 mod silence;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::cell::RefCell;
 use std::io::Read as _;
