@@ -22,7 +22,28 @@ URL=http://10.0.0.1/live.m3u8
 try fine client $VIP $URL $reals
 try route client $VIP http://10.0.0.3/live.m3u8 $reals
 try director $VIP $URL -v
+try slow client $VIP $URL $reals -c 4: -w vip_time=0.0001
 try ready ip netns exec rs1 $VIP --real-server tcp://10.0.0.3:80 --tunnel
+# A service of UDP, and one whose wildcard is that of IPv6 alone.
+ip netns exec rs1 python3 -c "
+import socket, time
+udp, tcp = socket.socket(type=socket.SOCK_DGRAM), socket.socket(socket.AF_INET6)
+udp.bind(('', 9000)); tcp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1); tcp.bind(('::', 85)); tcp.listen()
+time.sleep(999)" &
+until ip netns exec rs1 ss -ltn | grep -q :85; do sleep 0.1; done
+try udp ip netns exec rs1 $VIP --real-server srt://10.0.0.3:9000
+try no-udp ip netns exec rs1 $VIP --real-server srt://10.0.0.3:9001
+try only6 ip netns exec rs1 $VIP --real-server tcp://10.0.0.3:85
+
+# What cannot be seen from here: the own service of direct routing, servers without a way to them, a service of a mark.
+$VIP http://10.0.0.3/live.m3u8 -t 3 > own || echo "exit code $?" >> own
+for i in 1 2 3; do ip -n cl route add blackhole 192.168.5$i.0/24; done
+try unseen client $VIP $URL $reals
+for i in 1 2 3; do ip -n cl route del blackhole 192.168.5$i.0/24; done
+ipvsadm -A -f 7 -s rr; try mark $VIP tcp://10.0.0.1:8554; ipvsadm -D -f 7
+# A name with a second address, where nobody serves.
+printf '10.0.0.1 vod.example.net\n2001:db8::1 vod.example.net\n' > hosts; mount --bind hosts /etc/hosts
+try name client $VIP http://vod.example.net/live.m3u8 $reals
 ip netns exec rs1 sysctl -qw net.ipv4.conf.all.arp_ignore=0
 ip -n rs1 address del 10.0.0.4/32 dev lo
 try arp ip netns exec rs1 $VIP --real-server tcp://10.0.0.3:80
@@ -33,10 +54,12 @@ ipvsadm -D -t 10.0.0.1:80
 try dead client $VIP $URL $reals
 ipvsadm -A -t 10.0.0.1:80 -s rr
 for i in 1 2 3; do ipvsadm -a -t 10.0.0.1:80 -r 192.168.5$i.2:80 -m; done
-# A server serves another channel; then one names itself.
+# A server serves another channel; the virtual address leads there only; then one names another.
 sed -i s/news/sport/ www3/live.m3u8
 try different client $VIP $URL $reals
-echo http://192.168.52.2/news45.ts >> www2/live.m3u8
+ipvsadm -A -t 10.0.0.4:80 -s rr; ipvsadm -a -t 10.0.0.4:80 -r 192.168.53.2:80 -m
+try stranger client $VIP http://10.0.0.4/live.m3u8 -r 192.168.51.2=1 -r 192.168.52.2=1
+echo http://192.168.52.2/news45.ts >> www1/live.m3u8
 try leak client $VIP $URL $reals
 # A server is dead and nobody has noticed.
 kill $web2; wait $web2 || true
@@ -59,6 +82,21 @@ fn the_culprit_is_named() -> Result<()> {
     says("route", &["VIP OK - ", "3 of 3 real servers too"])?;
     says("director", &["VIP OK - ", "3 of 3 real servers too", "192.168.53.2:80 weight 1: fine"])?;
     says("ready", &["VIP OK - ", "10.0.0.3 on lo, quiet, and served"])?;
+    says("slow", &["servers that answer is 3", "E-IPVS-SERVERS", "E-VIP-SLOW", "exit code 2"])?;
+    says("udp", &["VIP OK - ", "10.0.0.3 on lo, quiet, and served"])?;
+    says("no-udp", &["nobody listens on 10.0.0.3:9001", "known: 10.0.0.3 is on lo", "exit code 2"])?;
+    says(
+        "only6",
+        &["10.0.0.3:85 refuses connections: [::]:85 is for IPv6 alone", "E-VIP-BIND", "exit code 2"],
+    )?;
+    says(
+        "own",
+        &["a director cannot look at its own service of direct routing", "E-VIP-UNSEEN", "exit code 3"],
+    )?;
+    says("unseen", &["none of 3 real servers does when asked directly", "E-VIP-UNSEEN", "exit code 3"])?;
+    says("mark", &["its real servers are not known", "a firewall mark", "E-VIP-DEAD", "exit code 2"])?;
+    says("name", &["2001:db8::1: the virtual address fails", "answers at 10.0.0.1 in", "exit code 2"])?;
+    says("stranger", &["answers what no real server answers", "E-VIP-STRANGER", "exit code 2"])?;
     says(
         "arp",
         &["eth0 answers ARP requests for 10.0.0.3: its arp_ignore is 0", "E-VIP-ARP", "exit code 2"],

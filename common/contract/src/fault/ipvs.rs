@@ -5,6 +5,9 @@ catalogue! {
     IPVS_ABSENT "E-IPVS-ABSENT" Check Unknown
         "This kernel has no IPVS loaded; the check never loads it."
         "run it on the director, or load ip_vs there"
+    IPVS_UNSEEN "E-IPVS-UNSEEN" Check Unknown
+        "What was asked for cannot be seen from here."
+        "give the check what it lacks: CAP_NET_ADMIN (setcap cap_net_admin+ep), run_estimation=1, a folder of its own"
     IPVS_NO_SERVICE "E-IPVS-NO-SERVICE" Balancer Critical
         "No virtual service in the table is the one that was asked for."
         "look at ipvsadm -Ln and at the daemon that fills the table"
@@ -36,7 +39,7 @@ catalogue! {
         "The backup loses packets of the master."
         "raise net.ipv4.vs.sync_sock_size on the backup and restart its daemon"
     IPVS_SYNC_SILENT "E-IPVS-SYNC-SILENT" Balancer Warning
-        "The backup listens and holds no connection of the master."
+        "The backup listens and hears nothing of the master."
         "compare syncid, group and port of both directors, and the firewall between them"
     IPVS_ROLE "E-IPVS-ROLE" Balancer Critical
         "The director carries traffic and should not, or carries none and should."
@@ -55,6 +58,15 @@ catalogue! {
     VIP_REAL "E-VIP-REAL" Server Warning
         "A real server fails; clients do not see it."
         "look at the server"
+    VIP_UNSEEN "E-VIP-UNSEEN" Check Unknown
+        "From here the virtual address or its real servers cannot be looked at, or the servers are not known."
+        "run it where clients are, with a way to the real servers, and name these with --real"
+    VIP_STRANGER "E-VIP-STRANGER" Balancer Critical
+        "The virtual address answers what no real server answers."
+        "find out who answers ARP for the virtual address, and what is in its pool"
+    VIP_SLOW "E-VIP-SLOW" Server Warning
+        "The virtual address or a real server takes too long for an answer."
+        "compare the times of the servers: one is slow by itself, all of them have a cause in common"
     VIP_DIFFERENT "E-VIP-DIFFERENT" Content Warning
         "A real server answers something else than the others."
         "compare its files and configuration with those of the others"
@@ -63,7 +75,7 @@ catalogue! {
         "make the server name the virtual address in its redirects and playlists"
     VIP_ADDRESS "E-VIP-ADDRESS" Balancer Critical
         "The real server does not have the virtual address, or has it in the wrong place."
-        "ip address add VIP/32 dev lo"
+        "ip address add VIP/32 dev lo (IPv6: VIP/128), and delete it from any other interface"
     VIP_ARP "E-VIP-ARP" Balancer Critical
         "The real server answers ARP for the virtual address: clients bypass the director."
         "sysctl net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2"

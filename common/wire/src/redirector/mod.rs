@@ -122,8 +122,8 @@ pub fn parse(bytes: &[u8]) -> Result<Playlist, RedirectorError> {
     if text.starts_with('<') { markup::parse(text) } else { lines::parse(text) }?.ok_or_else(unknown)
 }
 
-/// UTF-8, or UTF-16 with its mark as Windows writes it. What is neither is Latin-1.
-fn decode(bytes: &[u8]) -> Cow<'_, str> {
+/// The text of a playlist: UTF-8, or UTF-16 with its mark as Windows writes it. What is neither is Latin-1.
+pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
     let wide = |unit: fn([u8; 2]) -> u16| {
         let units: Vec<u16> = bytes[2..].as_chunks().0.iter().map(|pair| unit(*pair)).collect();
         Cow::Owned(String::from_utf16_lossy(&units))

@@ -1,5 +1,6 @@
 //! One look at one address: connect, get an answer, or watch a stream.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use weir_probe::{Conn, Probe};
 use weir_stream::channel::Channel;
 use weir_wire::headers::Headers;
 use weir_wire::http1::{Body, Head, HeadReader, Request, Version};
+use weir_wire::redirector;
 
 /// An answer is read up to here: a playlist is smaller, of a file its beginning is enough.
 const BODY_MAX: usize = 256 * 1024;
@@ -72,7 +74,7 @@ pub(super) struct Seen {
     pub(super) problem: Option<Problem>,
     /// What the answer is, in a form that is equal for equal servers; `None` when that cannot be told.
     pub(super) shape: Option<String>,
-    /// The text in which addresses could leak: location, playlist, what a server of streams says.
+    /// The text in which addresses could leak: location, playlist or any other text, what a server of streams says.
     pub(super) text: String,
     /// What else the check of the stream found, for people.
     pub(super) remark: Option<String>,
@@ -115,8 +117,20 @@ async fn get(probe: &Probe, url: &Url, address: SocketAddr, seen: &mut Seen) -> 
     let target = &url[Position::BeforePath..Position::AfterQuery];
     let request = Request { version: Version::Http11, method: "GET", target, headers };
     let request = request.encode().map_err(|error| Problem::new(&fault::USAGE, error.to_string()))?;
-    let mut body = Vec::new();
-    let head = probe.stage("answer", &fault::SERVER_TIMEOUT, answer(&mut conn, &request, &mut body)).await?;
+    let mut answer = Answer::default();
+    let all = probe.stage("answer", &fault::SERVER_TIMEOUT, answer.read(&mut conn, &request)).await;
+    let Answer { head, body } = answer;
+    let head = match (all, head) {
+        (Ok(()), Some(head)) => head,
+        // A text of events goes on for ever, too.
+        (Err(problem), Some(head))
+            if problem.fault == &fault::SERVER_TIMEOUT && is_endless(&head) && body.len() >= BEGINNING =>
+        {
+            head
+        }
+        (Err(problem), _) => return Err(problem),
+        (Ok(()), None) => return Err(Problem::new(&fault::PROTOCOL, "no answer")),
+    };
     if head.status >= 400 {
         return Err(Problem::new(
             &fault::HTTP_STATUS,
@@ -124,75 +138,110 @@ async fn get(probe: &Probe, url: &Url, address: SocketAddr, seen: &mut Seen) -> 
         ));
     }
     let location = head.headers.get("Location").unwrap_or_default();
-    let text = String::from_utf8_lossy(&body);
-    let playlist = is_text(&text);
-    seen.shape = Some(shape(&head, &body, playlist.then_some(&text)));
-    seen.text = format!("{location}\n{}", if playlist { &text } else { "" });
+    let text = text(&body);
+    seen.shape = Some(shape(&head, &body, text.as_deref(), address));
+    seen.text = format!("{location}\n{}", text.unwrap_or_default());
     Ok(())
 }
 
-async fn answer(conn: &mut Conn, request: &[u8], body: &mut Vec<u8>) -> Result<Head, Problem> {
-    let broken = |error: &dyn std::fmt::Display| Problem::new(&fault::PROTOCOL, error.to_string());
-    conn.write(request).await?;
-    let mut reader = HeadReader::new();
-    let mut buffer = vec![0; READ];
-    let mut parts: Option<(Head, Body)> = None;
-    loop {
-        let count = conn.read(&mut buffer).await?;
-        let mut input = &buffer[..count];
-        while parts.is_none() && !input.is_empty() {
-            let Some((head, used)) = reader.push(input).map_err(|error| broken(&error))? else { break };
-            input = &input[used..];
-            if !head.is_interim() {
-                let framing = head.framing().map_err(|error| broken(&error))?;
-                parts = Some((head, Body::new(framing)));
+/// Whether only the end of the connection, or of its chunks, ends the body.
+fn is_endless(head: &Head) -> bool {
+    head.headers.get("Content-Length").is_none()
+}
+
+/// What has come, also when the deadline ends the reading.
+#[derive(Debug, Default)]
+struct Answer {
+    head: Option<Head>,
+    /// The body, of a large one its beginning.
+    body: Vec<u8>,
+}
+
+impl Answer {
+    async fn read(&mut self, conn: &mut Conn, request: &[u8]) -> Result<(), Problem> {
+        let broken = |error: &dyn std::fmt::Display| Problem::new(&fault::PROTOCOL, error.to_string());
+        conn.write(request).await?;
+        let mut reader = HeadReader::new();
+        let mut buffer = vec![0; READ];
+        let mut decoder: Option<Body> = None;
+        loop {
+            let count = conn.read(&mut buffer).await?;
+            let mut input = &buffer[..count];
+            while decoder.is_none() && !input.is_empty() {
+                let Some((head, used)) = reader.push(input).map_err(|error| broken(&error))? else { break };
+                input = &input[used..];
+                if !head.is_interim() {
+                    decoder = Some(Body::new(head.framing().map_err(|error| broken(&error))?));
+                    self.head = Some(head);
+                }
             }
-        }
-        let Some((head, decoder)) = &mut parts else {
-            if count == 0 {
-                return Err(Problem::new(&fault::CONN_CLOSED, reader.truncated().to_string()));
+            let (Some(head), Some(decoder)) = (&self.head, &mut decoder) else {
+                if count == 0 {
+                    return Err(Problem::new(&fault::CONN_CLOSED, reader.truncated().to_string()));
+                }
+                continue;
+            };
+            let body = &mut self.body;
+            decoder.feed(input, |piece| body.extend_from_slice(piece)).map_err(|error| broken(&error))?;
+            // Live media never end, and count by their type alone.
+            let live = is_endless(head) && body.len() >= BEGINNING && text(&body[..BEGINNING]).is_none();
+            if live || decoder.is_done() || body.len() >= BODY_MAX || count == 0 {
+                if count == 0 {
+                    decoder.finish().map_err(|error| broken(&error))?;
+                }
+                // The same of each server, however its packets were cut.
+                body.truncate(BODY_MAX);
+                return Ok(());
             }
-            continue;
-        };
-        decoder.feed(input, |piece| body.extend_from_slice(piece)).map_err(|error| broken(&error))?;
-        // Live media never end, and count by their type alone.
-        let endless = head.headers.get("Content-Length").is_none()
-            && body.len() >= BEGINNING
-            && !is_text(&String::from_utf8_lossy(&body[..BEGINNING]));
-        if endless || decoder.is_done() || body.len() >= BODY_MAX || count == 0 {
-            if count == 0 {
-                decoder.finish().map_err(|error| broken(&error))?;
-            }
-            return Ok(head.clone());
         }
     }
 }
 
-/// Whether the body is a playlist or another text that names addresses.
-fn is_text(body: &str) -> bool {
-    let start = body.trim_start_matches('\u{feff}').trim_start();
-    start.starts_with("#EXTM3U")
-        || start.starts_with("[playlist]")
-        || start.starts_with('<')
-        || start.starts_with("rtsp://")
-        || start.starts_with("http://")
+/// The body as a text, unless it is none: media have control characters within a few bytes.
+fn text(body: &[u8]) -> Option<Cow<'_, str>> {
+    /// The end of a file of DOS.
+    const END: char = '\u{1a}';
+    let text = redirector::decode(body);
+    let foreign = |c: char| c.is_ascii_control() && !c.is_ascii_whitespace() && c != END;
+    (!text.contains(foreign)).then_some(text)
+}
+
+/// Where `ip` stands in the text, and not only as a part of another address.
+pub(super) fn places<'a>(text: &'a str, ip: &'a str) -> impl Iterator<Item = usize> + 'a {
+    let part = |c: char| c.is_ascii_hexdigit() || c == '.';
+    let whole = move |at: &usize| {
+        !text[..*at].ends_with(part) && !text[at + ip.len()..].starts_with(|c: char| c.is_ascii_digit())
+    };
+    text.match_indices(ip).map(|(at, _)| at).filter(whole)
+}
+
+/// The text without the address that was asked: a server may name that.
+fn without(text: &str, address: SocketAddr) -> String {
+    let ip = address.ip().to_string();
+    let (mut out, mut from) = (String::new(), 0);
+    for at in places(text, &ip) {
+        out.push_str(&text[from..at]);
+        from = at + ip.len();
+    }
+    out + &text[from..]
 }
 
 /// Equal for servers that serve the same. A live playlist moves on, so its numbers do not count, only the kinds of its lines;
 /// an endless body counts by its type alone.
-fn shape(head: &Head, body: &[u8], playlist: Option<&str>) -> String {
+fn shape(head: &Head, body: &[u8], text: Option<&str>, asked: SocketAddr) -> String {
     let kind = head.headers.get("Content-Type").unwrap_or("no type");
-    let what = match playlist {
-        Some(text) if text.contains("#EXTM3U") => {
+    let text = text.map(|text| without(text, asked));
+    let what = match (text, head.headers.get("Content-Length")) {
+        (Some(text), _) if text.contains("#EXTM3U") => {
             let mut lines: Vec<String> = text.lines().map(without_numbers).collect();
             lines.sort();
             lines.dedup();
             lines.join("\n")
         }
-        _ => match head.headers.get("Content-Length") {
-            Some(length) => format!("{length} bytes, {:016x}", sum(body)),
-            None => String::new(),
-        },
+        (_, None) => String::new(),
+        // Its length counts the addresses in it.
+        (Some(text), _) => format!("text {:016x}", sum(text.as_bytes())),
+        (None, Some(length)) => format!("{length} bytes, {:016x}", sum(body)),
     };
     format!("{} {kind} {what}", head.status)
 }
@@ -261,10 +310,15 @@ async fn stream(
 
 #[cfg(test)]
 mod tests {
+    use super::super::UNSPECIFIED;
     use super::*;
 
     fn head(text: &str) -> Head {
         HeadReader::new().push(text.as_bytes()).expect("a head").expect("complete").0
+    }
+
+    fn asked(ip: &str) -> SocketAddr {
+        SocketAddr::new(ip.parse().expect("an address"), 80)
     }
 
     #[test]
@@ -272,7 +326,7 @@ mod tests {
         let head = head(
             "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.apple.mpegurl\r\nContent-Length: 9\r\n\r\n",
         );
-        let of = |text: &str| shape(&head, text.as_bytes(), Some(text));
+        let of = |text: &str| shape(&head, text.as_bytes(), Some(text), UNSPECIFIED);
         let playlist = |first: u32, name: &str| {
             format!(
                 "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:{first}\n#EXTINF:4.0,\n{name}{first}.ts\n#EXTINF:4.0,\n{name}{}.ts\n",
@@ -287,8 +341,57 @@ mod tests {
     fn files_are_told_apart_by_length_and_content_and_endless_bodies_are_not() {
         let with =
             |length: &str| head(&format!("HTTP/1.1 200 OK\r\nContent-Type: audio/mpeg\r\n{length}\r\n"));
+        let of = |head: &Head, body: &[u8]| shape(head, body, None, UNSPECIFIED);
         let file = with("Content-Length: 4\r\n");
-        assert_ne!(shape(&file, b"aaaa", None), shape(&file, b"aaab", None));
-        assert_eq!(shape(&with(""), b"aaaa", None), shape(&with(""), b"b", None));
+        assert_ne!(of(&file, b"aaaa"), of(&file, b"aaab"));
+        assert_eq!(of(&with(""), b"aaaa"), of(&with(""), b"b"));
+    }
+
+    #[test]
+    fn a_server_that_names_the_address_it_was_asked_at_answers_as_the_others_do() {
+        let of = |ip: &str, text: &str| {
+            let head = head(&format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", text.len()));
+            shape(&head, text.as_bytes(), Some(text), asked(ip))
+        };
+        assert_eq!(of("192.0.2.1", "rtsp://192.0.2.1/a\n"), of("198.51.100.11", "rtsp://198.51.100.11/a\n"));
+        assert_ne!(of("192.0.2.1", "rtsp://192.0.2.1/a\n"), of("192.0.2.2", "rtsp://192.0.2.2/b\n"));
+        // One address begins with the other.
+        assert_eq!(of("192.0.2.1", "http://192.0.2.10/"), of("192.0.2.2", "http://192.0.2.10/"));
+    }
+
+    /// The beginnings of playlists, RAM as it is, and media.
+    #[test]
+    fn every_text_is_searched_and_no_media() {
+        let texts: [&[u8]; 8] = [
+            b"pnm://192.0.2.11:7070/news.rm\n--stop--\n",
+            b"# ram\nrtsp://192.0.2.11/a",
+            b"mms://192.0.2.11/a",
+            b"[Reference]\r\nRef1=http://192.0.2.11/a\r\n\x1a",
+            b"[Playlist]\nFile1=http://192.0.2.11/\xe9",
+            b"\xef\xbb\xbf<asx><entry><ref href=\"http://192.0.2.11/a\"/></entry></asx>",
+            b"rtmp://192.0.2.11/live",
+            b"see http://192.0.2.11/",
+        ];
+        for body in texts {
+            let text = text(body).expect("a text");
+            assert_eq!(places(&text, "192.0.2.11").count(), 1, "{text}");
+        }
+        let wide: Vec<u8> = std::iter::once(0xfeff)
+            .chain("mms://192.0.2.11/a".encode_utf16())
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        assert!(text(&wide).is_some_and(|text| text.contains("192.0.2.11")));
+        for media in [&b"\xff\xfb\x90\x64\x00\x0f"[..], b"OggS\x00\x02", b"G@\x00\x10\x00", b".RMF\x00\x00"] {
+            assert_eq!(text(media), None, "{media:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_found_whole() {
+        let holds = |text: &str, ip: &str| places(text, ip).next().is_some();
+        assert!(holds("http://192.0.2.11:80/x", "192.0.2.11"));
+        assert!(!holds("http://192.0.2.110/x", "192.0.2.11"));
+        assert!(!holds("http://1192.0.2.11/x", "192.0.2.11"));
+        assert!(holds("http://[2001:db8::7]/", "2001:db8::7"));
     }
 }

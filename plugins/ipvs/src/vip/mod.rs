@@ -8,14 +8,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use clap::Args;
 use url::Url;
-use weir_cli::{Check, Common, NetArgs, UrlArg};
+use weir_cli::{Check, Common, Limits, NetArgs, UrlArg};
 use weir_contract::{Field, Outcome, Problem, State, Thresholds, Unit, fault};
-use weir_probe::{Deadline, Probe, block_on, together};
+use weir_probe::{Addresses, Probe, block_on, every_address, together};
 use weir_stream::channel::{Channel, split};
-use weir_wire::ip_vs::{Dest, Key, Protocol};
+use weir_wire::ip_vs::{Dest, Forward, Key, Protocol, Service};
 
 use crate::table::{Place, Wish};
-use conclude::{Real, conclude};
+use conclude::{Lack, Real, Scene, conclude, stranger};
 pub(crate) use look::port;
 use look::{Seen, Way, look, words};
 
@@ -50,6 +50,8 @@ static FIELDS: &[&Field] = &[&FINE, &VIP_TIME, &REAL_TIME];
 
 /// The options of `check_vip`.
 #[derive(Args, Debug)]
+// A name with a dead address is not well: here one that serves does not excuse another.
+#[command(mut_arg("addresses", |arg| arg.default_value("all")))]
 pub struct VipArgs {
     #[command(flatten)]
     url: UrlArg,
@@ -83,11 +85,30 @@ pub struct VipArgs {
     tunnel: bool,
 
     /// Packets of so many bytes must fit into the tunnel.
-    #[arg(long, value_name = "BYTES", requires = "tunnel", help_heading = "Real server")]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        requires = "tunnel",
+        value_parser = clap::value_parser!(u32).range(68..=65535),
+        help_heading = "Real server"
+    )]
     min_mtu: Option<u32>,
+
+    /// Packets of the director come by this interface [default: any; the smallest MTU counts]
+    #[arg(long, value_name = "NAME", requires = "min_mtu", help_heading = "Real server")]
+    interface: Option<String>,
+
+    #[command(flatten)]
+    limits: Limits,
 
     #[command(flatten)]
     net: NetArgs,
+}
+
+impl VipArgs {
+    fn thresholds(&self, field: &'static Field) -> Thresholds {
+        self.limits.of(field, FIELDS, Thresholds::default())
+    }
 }
 
 /// `--real`
@@ -108,11 +129,11 @@ fn real(text: &str) -> Result<RealArg, String> {
         Some((place, weight)) => (place, Some(weight.parse().map_err(|_| wrong())?)),
         None => (text, None),
     };
-    if let Ok(address) = place.parse::<SocketAddr>() {
-        return Ok(RealArg { ip: address.ip(), port: Some(address.port()), weight });
-    }
-    let ip = place.trim_matches(['[', ']']).parse().map_err(|_| wrong())?;
-    Ok(RealArg { ip, port: None, weight })
+    let (ip, port) = match place.parse::<SocketAddr>() {
+        Ok(address) => (address.ip(), Some(address.port())),
+        Err(_) => (place.trim_matches(['[', ']']).parse().map_err(|_| wrong())?, None),
+    };
+    if port == Some(0) { Err(wrong()) } else { Ok(RealArg { ip, port, weight }) }
 }
 
 /// `check_vip`
@@ -136,22 +157,21 @@ impl Check for Vip {
     const FIELDS: &'static [&'static Field] = FIELDS;
     type Args = VipArgs;
 
-    fn thresholds(_args: &VipArgs) -> Vec<(&'static Field, Thresholds)> {
-        Vec::new()
+    fn validate(args: &VipArgs) -> Result<(), Problem> {
+        args.limits.check(FIELDS)
+    }
+
+    fn thresholds(args: &VipArgs) -> Vec<(&'static Field, Thresholds)> {
+        FIELDS.iter().map(|field| (*field, args.thresholds(field))).collect()
     }
 
     fn run(args: &VipArgs, common: &Common) -> Outcome {
-        let url = args.url.url();
-        let run = || {
-            let way = way(args, common)?;
-            let probe = args.net.probe(common);
-            if args.real_server {
-                let vip = block_on(address(&probe, &way))??;
-                return ready::check(url, vip, args.tunnel, args.min_mtu, Deadline::after(common.timeout));
-            }
-            block_on(check(args, probe, &way))?
+        let failed = |problem| Outcome::failed(SERVICE, args.url.url(), problem);
+        let way = match way(args, common) {
+            Ok(way) => way,
+            Err(problem) => return failed(problem),
         };
-        run().unwrap_or_else(|problem| Outcome::failed(SERVICE, url, problem))
+        block_on(all(args, common, &way)).unwrap_or_else(|problem| Err(problem)).unwrap_or_else(failed)
     }
 }
 
@@ -165,7 +185,13 @@ fn way(args: &VipArgs, common: &Common) -> Result<Way, Problem> {
     if url.host_str().is_none_or(str::is_empty) {
         return Err(usage("names no host"));
     }
+    if port(&url).is_none_or(|port| port == 0) {
+        return Err(usage("names no port"));
+    }
     match url.scheme() {
+        "rtp" | "udp" if args.stream => {
+            Err(usage("is sent, nobody asks for it: only --real-server can look at it"))
+        }
         _ if args.stream => {
             let options = split(&args.options)
                 .map_err(|why| Problem::new(&fault::USAGE, format!("--options: {why}")))?;
@@ -173,80 +199,188 @@ fn way(args: &VipArgs, common: &Common) -> Result<Way, Problem> {
             Channel::new("of the command line", &words(&url, &options, UNSPECIFIED, common.timeout))?;
             Ok(Way::Stream { url, options })
         }
-        "tcp" if url.port().is_none() => Err(usage("names no port")),
+        _ if args.real_server => Ok(Way::Connect { url }),
         "http" | "https" => Ok(Way::Get { url }),
-        "srt" | "rtp" | "udp" => Err(usage("is no TCP service, and can be watched with --stream only")),
+        "srt" => Err(usage("is no TCP service: it is watched with --stream")),
+        "rtp" | "udp" => Err(usage("is sent, nobody asks for it: only --real-server can look at it")),
         scheme if scheme == "tcp" || Channel::speaks(scheme) => Ok(Way::Connect { url }),
         _ => Err(usage("is not of a scheme that can be checked")),
     }
 }
 
-/// The virtual address and port.
-async fn address(probe: &Probe, way: &Way) -> Result<SocketAddr, Problem> {
+/// Each address of the name, with an outcome of its own.
+async fn all(args: &VipArgs, common: &Common, way: &Way) -> Result<Outcome, Problem> {
     let url = way.url();
-    let port = way.port().ok_or_else(|| Problem::new(&fault::USAGE, format!("`{url}` names no port")))?;
-    let addresses = probe.resolve(url.host_str().unwrap_or_default(), port).await?;
-    addresses.first().copied().ok_or_else(|| Problem::new(&fault::DNS_NO_ADDRESS, "the name has no address"))
+    let probe = args.net.probe(common);
+    let addresses = probe.resolve(url.host_str().unwrap_or_default(), way.port().unwrap_or_default()).await?;
+    // One address needs no name in the measures.
+    let policy = if addresses.len() == 1 { Addresses::First } else { args.net.addresses };
+    let one = async |probe: &Probe, vip: SocketAddr| {
+        let result = if args.real_server {
+            let wanted = ready::Wanted {
+                udp: protocol(url) == Protocol::Udp,
+                tunnel: args.tunnel,
+                min_mtu: args.min_mtu,
+                interface: args.interface.as_deref(),
+            };
+            ready::check(args.url.url(), vip, wanted, probe).await
+        } else {
+            check(args, probe, way, vip).await
+        };
+        let mut outcome = result.unwrap_or_else(|problem| Outcome::failed(SERVICE, args.url.url(), problem));
+        common.override_states(&mut outcome);
+        outcome
+    };
+    Ok(every_address(probe, &addresses, policy, one).await)
 }
 
-async fn check(args: &VipArgs, probe: Probe, way: &Way) -> Result<Outcome, Problem> {
-    let vip = address(&probe, way).await?;
-    let reals = servers(args, way, vip, &probe)?;
-    // All at once: a dead server costs its time only once.
-    let targets = std::iter::once(vip).chain(reals.iter().map(|(address, _)| *address));
-    let probe_ = &probe;
+async fn check(args: &VipArgs, probe: &Probe, way: &Way, vip: SocketAddr) -> Result<Outcome, Problem> {
+    let Pool { servers, lack, one_way } = pool(args, way, vip, probe)?;
+    let (through, reals) = look_at_all(probe, way, vip, &servers).await?;
+    let again = if !way.url().scheme().starts_with("http") {
+        // A description holds nothing that is made anew.
+        Some((through.clone(), reals.clone()))
+    } else if stranger((&through, &reals), None).is_some()
+        && probe.deadline.remaining() > probe.deadline.elapsed()
+    {
+        look_at_all(probe, &Way::Get { url: way.url().clone() }, vip, &servers).await.ok()
+    } else {
+        None
+    };
+    let again = again.as_ref().map(|(through, reals)| (through, &reals[..]));
+    let stranger = stranger((&through, &reals), again);
+    let scene = Scene { url: args.url.url().to_owned(), vip, through, reals, lack, one_way, stranger };
+    let mut outcome = conclude(&scene);
+    measures(args, &scene, &mut outcome);
+    Ok(outcome)
+}
+
+/// All at once: a dead server costs its time only once.
+async fn look_at_all(
+    probe: &Probe,
+    way: &Way,
+    vip: SocketAddr,
+    servers: &[Server],
+) -> Result<(Seen, Vec<Real>), Problem> {
+    let targets = std::iter::once(vip).chain(servers.iter().map(|server| server.address));
     let mut seen =
-        together(AT_ONCE, targets.map(|address| async move { look(probe_, way, address).await })).await;
+        together(AT_ONCE, targets.map(|address| async move { look(probe, way, address).await })).await;
     let unseen = |seen: &Seen| seen.problem.clone().filter(|problem| problem.fault.state == State::Unknown);
     if let Some(problem) = seen.iter().find_map(unseen) {
         return Err(problem);
     }
     let through = seen.remove(0);
-    let reals: Vec<Real> =
-        reals.into_iter().zip(seen).map(|((address, weight), seen)| Real { address, weight, seen }).collect();
-    let mut outcome = conclude(args.url.url(), vip, &through, &reals);
-    outcome.samples.push(FINE.sample(reals.iter().filter(|real| real.seen.is_fine()).count()));
-    outcome.samples.push(VIP_TIME.sample_opt(through.is_fine().then_some(through.took)));
-    for real in &reals {
-        let took = real.seen.is_fine().then_some(real.seen.took);
-        outcome.samples.push(REAL_TIME.sample_opt(took).of(real.address.ip().to_string()));
+    let real = |(server, seen): (&Server, Seen)| Real {
+        address: server.address,
+        weight: server.weight,
+        forward: server.forward,
+        seen,
+    };
+    Ok((through, servers.iter().zip(seen).map(real).collect()))
+}
+
+fn measures(args: &VipArgs, scene: &Scene, outcome: &mut Outcome) {
+    let fine = |seen: &Seen| seen.is_fine().then_some(seen.took);
+    let answering = scene.reals.iter().filter(|real| real.seen.is_fine()).count();
+    let answering = scene.lack.is_none().then_some(answering);
+    outcome.judge(FINE.sample_opt(answering).against(args.thresholds(&FINE)), &fault::IPVS_SERVERS);
+    let through = VIP_TIME.sample_opt(fine(&scene.through)).against(args.thresholds(&VIP_TIME));
+    outcome.judge(through, &fault::VIP_SLOW);
+    for real in &scene.reals {
+        let ip = real.address.ip();
+        let once = scene.reals.iter().filter(|other| other.address.ip() == ip).count() == 1;
+        let name = if once { ip.to_string() } else { real.address.to_string() };
+        // Nobody waits for a server that is out.
+        let out = real.weight == Some(0);
+        let limits = if out { Thresholds::default() } else { args.thresholds(&REAL_TIME) };
+        let sample = REAL_TIME.sample_opt(fine(&real.seen)).of(name).against(limits);
+        outcome.judge(sample, &fault::VIP_SLOW);
     }
-    probe.finish(&mut outcome);
-    Ok(outcome)
+}
+
+/// A real server, and what the table tells about it.
+#[derive(Clone, Copy, Debug)]
+struct Server {
+    address: SocketAddr,
+    weight: Option<u32>,
+    forward: Option<Forward>,
+}
+
+/// The servers of one address.
+#[derive(Debug)]
+struct Pool {
+    servers: Vec<Server>,
+    /// Why they are not known.
+    lack: Option<Lack>,
+    /// As of [`Scene`].
+    one_way: bool,
 }
 
 /// The real servers, from the options or from this machine's table.
-fn servers(
-    args: &VipArgs,
-    way: &Way,
-    vip: SocketAddr,
-    probe: &Probe,
-) -> Result<Vec<(SocketAddr, Option<u32>)>, Problem> {
-    if !args.reals.is_empty() {
-        let server =
-            |real: &RealArg| (SocketAddr::new(real.ip, real.port.unwrap_or(vip.port())), real.weight);
-        return Ok(args.reals.iter().map(server).collect());
-    }
-    let protocol = if way.url().scheme() == "srt" { Protocol::Udp } else { Protocol::Tcp };
-    let key = Key::Address { protocol, address: vip };
+fn pool(args: &VipArgs, way: &Way, vip: SocketAddr, probe: &Probe) -> Result<Pool, Problem> {
+    let key = Key::Address { protocol: protocol(way.url()), address: vip };
     // A service of port 0 takes all ports of its address.
-    let every_port = Key::Address { protocol, address: SocketAddr::new(vip.ip(), 0) };
-    let wanted = |other: &Key| [key, every_port].contains(other);
-    let table = Place::default().read(Wish::rows(&wanted), probe.deadline).map_err(|problem| Problem {
-        text: format!("{}; name the real servers with --real", problem.text),
-        ..problem
-    })?;
-    let Some(service) = table.services.iter().max_by_key(|service| service.key == key) else {
-        return Err(Problem::new(
-            &fault::IPVS_NO_SERVICE,
-            format!("{key} is not in this machine's table; name the servers with --real"),
-        ));
+    let every_port = Key::Address { protocol: protocol(way.url()), address: SocketAddr::new(vip.ip(), 0) };
+    let of_mark = |key: &Key| matches!(key, Key::Fwmark { .. });
+    let wanted = |other: &Key| [key, every_port].contains(other) || of_mark(other);
+    let table = Place::default().read(Wish::rows(&wanted), probe.deadline);
+    let services = table.as_ref().map_or(&[][..], |table| &table.services);
+    let own = services.iter().filter(|service| !of_mark(&service.key));
+    let service = own.max_by_key(|service| service.key == key);
+    let is_ours = || {
+        // Who cannot tell has a reason to doubt.
+        ready::addresses(probe.deadline).is_ok_and(|own| own.iter().any(|own| own.address == vip.ip()))
     };
-    let address = |dest: &Dest| match dest.address().port() {
-        0 => SocketAddr::new(dest.address().ip(), vip.port()),
-        _ => dest.address(),
+    let one_way = |dest: &Dest| !dest.forward.answers_pass();
+    let mut pool = Pool {
+        servers: service.map(|service| servers(service, vip)).unwrap_or_default(),
+        lack: None,
+        one_way: service.is_some_and(|service| service.dests.iter().any(one_way)) && is_ours(),
     };
-    Ok(service.dests.iter().map(|dest| (address(dest), Some(dest.weight))).collect())
+    if !args.reals.is_empty() {
+        pool.servers = given(&args.reals, vip, &pool.servers);
+    } else if let Err(problem) = table {
+        let text = format!("{}; name the real servers with --real", problem.text);
+        return Err(Problem { text, ..problem });
+    } else if service.is_none() {
+        let marks = services.iter().any(|service| of_mark(&service.key));
+        let text = if marks {
+            format!("{key} is not in this machine's table, unless by a firewall mark")
+        } else {
+            format!("{key} is not in this machine's table")
+        };
+        pool.lack = Some(Lack { text, lost: !marks && is_ours() });
+    }
+    Ok(pool)
+}
+
+/// The servers of a service in the table.
+fn servers(service: &Service, vip: SocketAddr) -> Vec<Server> {
+    let server = |dest: &Dest| {
+        let (ip, port) = (dest.address().ip(), dest.address().port());
+        let port = if port == 0 { vip.port() } else { port };
+        Server { address: SocketAddr::new(ip, port), weight: Some(dest.weight), forward: Some(dest.forward) }
+    };
+    service.dests.iter().map(server).collect()
+}
+
+/// The servers of the options, each once: those of the family of the virtual address, if there are any.
+fn given(reals: &[RealArg], vip: SocketAddr, table: &[Server]) -> Vec<Server> {
+    let same_family = |real: &&RealArg| real.ip.is_ipv4() == vip.is_ipv4();
+    let any_family = !reals.iter().any(|real| same_family(&real));
+    let mut servers: Vec<Server> = Vec::new();
+    for real in reals.iter().filter(|real| any_family || same_family(real)) {
+        let address = SocketAddr::new(real.ip, real.port.unwrap_or(vip.port()));
+        if servers.iter().all(|server| server.address != address) {
+            let forward = table.iter().find(|server| server.address == address).and_then(|s| s.forward);
+            servers.push(Server { address, weight: real.weight, forward });
+        }
+    }
+    servers
+}
+
+fn protocol(url: &Url) -> Protocol {
+    if matches!(url.scheme(), "srt" | "rtp" | "udp") { Protocol::Udp } else { Protocol::Tcp }
 }
 
 #[cfg(test)]
@@ -260,6 +394,20 @@ mod tests {
         assert_eq!(of("192.0.2.7:8080=3"), Ok(("192.0.2.7".to_owned(), Some(8080), Some(3))));
         assert_eq!(of("[2001:db8::7]:80"), Ok(("2001:db8::7".to_owned(), Some(80), None)));
         assert_eq!(of("2001:db8::7=0"), Ok(("2001:db8::7".to_owned(), None, Some(0))));
-        assert!(of("media1").is_err() && of("192.0.2.7=x").is_err());
+        assert!(of("media1").is_err() && of("192.0.2.7=x").is_err() && of("192.0.2.7:0").is_err());
+    }
+
+    #[test]
+    fn servers_of_the_options_are_those_of_the_family_each_once() {
+        let of = |vip: &str, reals: &[&str]| {
+            let reals: Vec<RealArg> = reals.iter().map(|text| real(text).expect("a server")).collect();
+            let servers = given(&reals, vip.parse().expect("an address"), &[]);
+            servers.iter().map(|server| server.address.to_string()).collect::<Vec<_>>().join(" ")
+        };
+        let both = ["192.0.2.7", "2001:db8::7", "192.0.2.7:80", "192.0.2.7:81=2"];
+        assert_eq!(of("198.51.100.1:80", &both), "192.0.2.7:80 192.0.2.7:81");
+        assert_eq!(of("[2001:db8::1]:80", &both), "[2001:db8::7]:80");
+        // A tunnel may lead to the other family.
+        assert_eq!(of("[2001:db8::1]:80", &both[2..]), "192.0.2.7:80 192.0.2.7:81");
     }
 }
