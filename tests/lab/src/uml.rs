@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use crate::{Lab, Process, ReleaseRoot};
 
 /// A guest that runs longer than this hangs; a machine that compiles at the same time is slow, ten times as slow has been seen.
-const HANGS: Duration = Duration::from_secs(300);
+const HANGS: Duration = Duration::from_mins(5);
 
 /// What a guest is made of.
 pub struct Uml {

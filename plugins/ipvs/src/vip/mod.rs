@@ -171,7 +171,7 @@ impl Check for Vip {
             Ok(way) => way,
             Err(problem) => return failed(problem),
         };
-        block_on(all(args, common, &way)).unwrap_or_else(|problem| Err(problem)).unwrap_or_else(failed)
+        block_on(all(args, common, &way)).unwrap_or_else(Err).unwrap_or_else(failed)
     }
 }
 
