@@ -1,8 +1,8 @@
 //! `check_ipvs`: options, and how a run goes.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
 use weir_cli::{Check, Common, Limits};
@@ -12,11 +12,12 @@ use weir_probe::state::StateFile;
 use weir_wire::ip_vs::expect::{self, Expectation};
 use weir_wire::ip_vs::{Dest, Key, Service};
 
+use crate::duty::{Passed, Traffic};
 use crate::fields::{self, FIELDS};
 use crate::judge::judge;
 use crate::memory::Memory;
 use crate::names::{Machine, Names, Pattern};
-use crate::sync::{self, Facts};
+use crate::sync::{self, Facts, Heard};
 use crate::table::{Place, Source, Table, Wish, text};
 
 /// The word before the state.
@@ -32,6 +33,10 @@ pub struct IpvsArgs {
     /// repeatable. Each must select a service.
     #[arg(short = 's', long = "service", value_name = "PATTERN")]
     pub(crate) services: Vec<Pattern>,
+
+    /// But not these services.
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) except: Vec<Pattern>,
 
     /// Compare the table with this file: ipvsadm -Sn, keepalived.conf, ldirectord.cf or dispatcher rules, told by content.
     #[arg(long, value_name = "FILE", help_heading = "Expectation")]
@@ -94,6 +99,8 @@ pub enum Role {
     Active,
     /// None do.
     Standby,
+    /// Active where this machine has a virtual address of the table, standby elsewhere: for pairs that move it.
+    Vip,
 }
 
 impl IpvsArgs {
@@ -117,15 +124,12 @@ impl IpvsArgs {
     /// templates of persistence are not counted by `active` and `inactive`.
     fn needs_closer(&self, service: &Service, table: &Table) -> bool {
         let busy = || service.dests.iter().any(|dest| dest.active > 0 || dest.inactive > 0);
-        (table.conns.is_none() && service.persistence.is_some())
-            || (self.wants(&fields::OVERLOADED) && busy())
+        (!table.counted && service.persistence.is_some()) || (self.wants(&fields::OVERLOADED) && busy())
     }
 
-    /// Whether somebody asked for a threshold, and must be told when the measure is not known. An imbalance is not known in
-    /// the first run, nor while too few connections come.
-    pub(crate) fn is_limited(&self, field: &'static Field) -> bool {
-        field.id != "imbalance"
-            && self.limits.of(field, FIELDS, Thresholds::default()) != Thresholds::default()
+    /// Whether somebody asked for a threshold, and must be told when the measure is not known.
+    pub(crate) fn limits_set(&self, field: &'static Field) -> bool {
+        self.limits.of(field, FIELDS, Thresholds::default()) != Thresholds::default()
     }
 }
 
@@ -136,7 +140,15 @@ pub(crate) struct Report {
     pub(crate) names: Names,
     pub(crate) expectation: Option<Expectation>,
     pub(crate) sync: Vec<Facts>,
+    /// Counters of earlier runs, where an imbalance is looked for.
     pub(crate) before: Option<Memory>,
+    /// Whether packets pass; where the role or a daemon depends on it, and the counters are told.
+    pub(crate) traffic: Option<Traffic>,
+    /// Whether this machine has a virtual address of the table; where the role depends on it.
+    pub(crate) holds: Option<bool>,
+    /// What the synchronisation daemon has heard, until the run before and until now.
+    pub(crate) heard_before: Option<Heard>,
+    pub(crate) heard: Heard,
 }
 
 /// `check_ipvs`
@@ -164,7 +176,12 @@ impl Check for Ipvs {
             let text = "--sync and --role ask the kernel; they make no sense with --table";
             return Err(Problem::new(&fault::USAGE, text));
         }
-        args.limits.check(FIELDS)
+        args.limits.check(FIELDS)?;
+        if args.sync.is_none() && args.limits_set(&fields::SYNC_DROPS) {
+            let text = "a threshold on sync_drops needs --sync, such as --sync backup";
+            return Err(Problem::new(&fault::USAGE, text));
+        }
+        Ok(())
     }
 
     fn thresholds(args: &IpvsArgs) -> Vec<(&'static Field, Thresholds)> {
@@ -190,7 +207,9 @@ fn check(args: &IpvsArgs, place: &Place, details: bool, deadline: Deadline) -> R
             Some(read.map_err(|error| Problem::new(&fault::NO_DATA, format!("--expect {error}")))?);
     }
     let names = report.names.clone();
-    let wanted = |key: &Key| args.services.is_empty() || args.services.iter().any(|p| p.selects(key, &names));
+    let among = |patterns: &[Pattern], key: &Key| patterns.iter().any(|pattern| pattern.selects(key, &names));
+    let wanted =
+        |key: &Key| (args.services.is_empty() || among(&args.services, key)) && !among(&args.except, key);
     let everything = details || report.expectation.is_some() || args.wants(&fields::IMBALANCE);
     let closer = |table: &Table| {
         let needed = |service: &&Service| everything || args.needs_closer(service, table);
@@ -205,10 +224,41 @@ fn check(args: &IpvsArgs, place: &Place, details: bool, deadline: Deadline) -> R
         report.names.look_up(servers.map(Dest::address).chain(virtual_).map(|address| address.ip()));
     }
     if args.sync.is_some() {
-        report.sync = sync::look(place, &report.table);
+        report.sync = sync::look(place, &report.table, deadline);
     }
-    let memory = Keep::open(args, &report);
-    report.before = memory.as_ref().and_then(Keep::before);
+    let spread = args.wants(&fields::IMBALANCE).then(|| Keep::open(args, "imbalance"));
+    report.before = spread.as_ref().map(|keep| Memory::parse(&keep.before()));
+    let mut unkept = Vec::new();
+    if args.sync.is_some() {
+        let keep = Keep::open(args, "sync");
+        report.heard_before = Heard::parse(&keep.before());
+        report.heard = Heard::next(report.heard_before.as_ref(), &report.sync, now());
+        // A master is judged by what is there now.
+        let (text, backup) = (report.heard.text(), sync::drops(&report.sync).is_some());
+        unkept.extend(
+            keep.save(&text).err().filter(|_| backup).map(|why| format!("what a backup hears {why}")),
+        );
+    }
+    if args.role == Some(Role::Vip) {
+        let all = sync::addresses(deadline).unwrap_or_default();
+        let own = |ip| all.iter().any(|address| address.address == ip);
+        let mut virtual_ =
+            report.table.services.iter().filter_map(|service| service.key.address()).peekable();
+        let known = !all.is_empty() && virtual_.peek().is_some();
+        report.holds = known.then(|| virtual_.any(|address| own(address.ip())));
+    }
+    // A backup may be deaf where it has the traffic itself.
+    let listens = matches!(args.sync, Some(SyncRole::Any | SyncRole::Both));
+    if let (Some(packets), Some(average), true) =
+        (report.table.packets, report.table.packet_rate, args.role.is_some() || listens)
+    {
+        let keep = Keep::open(args, "packets");
+        let (passed, traffic) = Passed::next(Passed::parse(&keep.before()).as_ref(), packets, average, now());
+        match keep.save(&passed.text()) {
+            Ok(()) => report.traffic = Some(traffic),
+            Err(why) => unkept.push(format!("whether this director carries traffic {why}")),
+        }
+    }
     let mut outcome = judge(args, &report, &wanted, details);
     for _ in 0..MORE_LOOKS {
         let absent = outcome.findings.iter().any(|finding| ABSENCES.contains(&finding.fault.code));
@@ -220,10 +270,22 @@ fn check(args: &IpvsArgs, place: &Place, details: bool, deadline: Deadline) -> R
         report.table = place.read_again(first, wish, deadline)?;
         outcome = judge(args, &report, &wanted, details);
     }
-    if let Some(memory) = memory {
-        memory.save(&report, &mut outcome);
+    if let (Some(keep), Some(before)) = (spread, &report.before)
+        && report.table.source != Source::Text
+    {
+        let memory = Memory::next(before, &report.table.services, args.imbalance_volume, now());
+        unkept.extend(keep.save(&memory.text()).err().map(|why| format!("an imbalance {why}")));
+    }
+    // What was asked for and can never be told is not well.
+    for what in unkept {
+        outcome.find(&fault::IPVS_UNSEEN, what);
     }
     Ok(outcome)
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
 /// Findings that rest on a row that was not there.
@@ -237,37 +299,37 @@ const ABSENCES: &[&str] = &[
     fault::IPVS_OTHER_FILE.code,
 ];
 
-/// The counters of the run before, kept only for measures that need them.
-struct Keep(StateFile);
+/// A file for one measure of one check: another check of the same director, with other options, has another.
+struct Keep(Result<StateFile, String>);
 
 impl Keep {
-    fn open(args: &IpvsArgs, report: &Report) -> Option<Self> {
-        let needed = args.wants(&fields::IMBALANCE) || args.sync.is_some();
-        if !needed || report.table.source == Source::Text {
-            return None;
-        }
-        let patterns: Vec<String> = args.services.iter().map(ToString::to_string).collect();
-        let target = patterns.join(" ");
-        let file = match &args.state_dir {
+    fn open(args: &IpvsArgs, measure: &str) -> Self {
+        // Tables, counters and daemons belong to a network namespace.
+        let namespace = std::fs::read_link("/proc/self/ns/net").unwrap_or_default();
+        let list =
+            |patterns: &[Pattern]| patterns.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let (services, except) = (list(&args.services), list(&args.except));
+        let options = format!("{:?} {:?} {}", args.sync, args.role, args.imbalance_volume);
+        let limits: Vec<_> = FIELDS.iter().map(|field| args.thresholds(field)).collect();
+        let target =
+            format!("{measure} {services} but {except} {options} {limits:?} {}", namespace.display());
+        Self(match &args.state_dir {
             Some(folder) => Ok(StateFile::in_folder(folder, "check_ipvs", &target)),
-            None => StateFile::of_user("check_ipvs", &target),
-        };
-        file.ok().map(Self)
+            None => StateFile::of_user("check_ipvs", &target).map_err(|error| error.to_string()),
+        })
     }
 
-    fn before(&self) -> Option<Memory> {
-        Some(Memory::parse(&self.0.load()?))
+    /// What the run before has kept; nothing in a first run.
+    fn before(&self) -> String {
+        self.0.as_ref().ok().and_then(StateFile::load).unwrap_or_default()
     }
 
-    fn save(self, report: &Report, outcome: &mut Outcome) {
-        let memory = Memory::of(&report.table.services, drops(&report.sync));
-        if let Err(error) = self.0.save(&memory.text()) {
-            outcome.details.push(format!("cannot save counters for the next run: {error}"));
-        }
+    /// Keeps a text for the next run; or says why that is not possible.
+    fn save(self, text: &str) -> Result<(), String> {
+        let saved = self.0.and_then(|file| {
+            let folder = file.path().parent().unwrap_or(Path::new("/")).display().to_string();
+            file.save(text).map_err(|error| format!("nothing can be kept in {folder}: {error}"))
+        });
+        saved.map_err(|why| format!("is told from the run before, and {why}"))
     }
-}
-
-/// What all backup sockets have dropped.
-pub(crate) fn drops(facts: &[Facts]) -> Option<u64> {
-    facts.iter().filter_map(|facts| facts.socket).map(|socket| socket.drops).reduce(|a, b| a + b)
 }

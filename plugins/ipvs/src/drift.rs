@@ -3,6 +3,7 @@
 //! *Down* is availability, not drift: the file has the server, and its manager has taken it out. Drift is what no manager would
 //! do by itself.
 
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 
 use weir_contract::{Fault, fault};
@@ -48,7 +49,12 @@ pub enum Verdict {
     ServiceMissing,
     /// The service is in the table only.
     ServiceExtra,
-    /// Nothing is as in the file.
+    /// No service of the file is in the table, which holds others.
+    NoneLeft {
+        /// How many there should be.
+        services: usize,
+    },
+    /// No server is as in the file.
     OtherFile,
 }
 
@@ -61,7 +67,7 @@ impl Verdict {
             Self::Missing => &fault::IPVS_MISSING,
             Self::Extra { .. } => &fault::IPVS_EXTRA,
             Self::Wrong { .. } => &fault::IPVS_WRONG,
-            Self::ServiceMissing => &fault::IPVS_SERVICE_MISSING,
+            Self::ServiceMissing | Self::NoneLeft { .. } => &fault::IPVS_SERVICE_MISSING,
             Self::ServiceExtra => &fault::IPVS_SERVICE_EXTRA,
             Self::OtherFile => &fault::IPVS_OTHER_FILE,
         }
@@ -69,22 +75,36 @@ impl Verdict {
 
     /// Whether it rests on the absence of a row, which one dump alone does not prove.
     pub const fn is_absence(&self) -> bool {
-        matches!(self, Self::Down { .. } | Self::Missing | Self::ServiceMissing | Self::OtherFile)
+        matches!(
+            self,
+            Self::Down { .. }
+                | Self::Missing
+                | Self::ServiceMissing
+                | Self::NoneLeft { .. }
+                | Self::OtherFile
+        )
     }
 }
 
 /// Compares what `wanted` selects of the file with the table, which holds the same selection.
 pub fn compare(expectation: &Expectation, table: &Table, wanted: &dyn Fn(&Key) -> bool) -> Vec<Drift> {
     let expected: Vec<&Expected> = expectation.services.iter().filter(|e| wanted(&e.key)).collect();
-    let live = |key: &Key| table.services.iter().find(|service| service.key == *key);
-    let known = expected
-        .iter()
-        .any(|e| live(&e.key).is_some_and(|s| e.servers.iter().any(|r| s.dest(r.address).is_some())));
-    let foreign =
-        expected.iter().any(|e| live(&e.key).is_some_and(|s| !s.dests.is_empty() && !is_sorry(e, s)))
-            || expected.iter().all(|e| live(&e.key).is_none());
-    if !known && foreign && !table.services.is_empty() && !expected.is_empty() {
-        return vec![Drift { key: None, server: None, verdict: Verdict::OtherFile }];
+    let live: HashMap<Key, &Service> = table.services.iter().map(|service| (service.key, service)).collect();
+    let live = |key: &Key| live.get(key).copied();
+    let whole_file = expectation.lacks.is_none() && expectation.uncompared.is_empty();
+    if whole_file && !table.services.is_empty() && !expected.is_empty() {
+        let verdict = if expected.iter().all(|e| live(&e.key).is_none()) {
+            Some(Verdict::NoneLeft { services: expected.len() })
+        } else {
+            let known =
+                |(e, s): (&&Expected, &Service)| e.servers.iter().any(|r| s.dest(r.address).is_some());
+            let foreign = |(e, s): (&&Expected, &Service)| !s.dests.is_empty() && !is_sorry(e, s);
+            let pairs = || expected.iter().filter_map(|e| Some((e, live(&e.key)?)));
+            (pairs().any(foreign) && !pairs().any(known)).then_some(Verdict::OtherFile)
+        };
+        if let Some(verdict) = verdict {
+            return vec![Drift { key: None, server: None, verdict }];
+        }
     }
     let mut drifts = whole(expectation, table);
     for expected in &expected {
@@ -94,10 +114,15 @@ pub fn compare(expectation: &Expectation, table: &Table, wanted: &dyn Fn(&Key) -
             Some(service) => one_service(expected, service, &mut drifts),
         }
     }
-    for service in &table.services {
-        if !expected.iter().any(|e| e.key == service.key) {
-            drifts.push(Drift { key: Some(service.key), server: None, verdict: Verdict::ServiceExtra });
-        }
+    if expectation.lacks.is_none() {
+        let named: HashSet<Key> =
+            expected.iter().map(|e| e.key).chain(expectation.uncompared.iter().copied()).collect();
+        let extra = table.services.iter().filter(|service| !named.contains(&service.key));
+        drifts.extend(extra.map(|service| Drift {
+            key: Some(service.key),
+            server: None,
+            verdict: Verdict::ServiceExtra,
+        }));
     }
     drifts
 }
@@ -143,11 +168,15 @@ fn one_service(expected: &Expected, service: &Service, drifts: &mut Vec<Drift>) 
     for verdict in options(expected, service) {
         drifts.push(Drift { key, server: None, verdict });
     }
-    let sorry_active = expected.sorry.is_some_and(|sorry| service.dest(sorry).is_some())
-        && !expected.servers.iter().any(|server| Some(server.address) == expected.sorry);
+    // One that waits in the table for its turn has weight 0 (keepalived's `sorry_server_inhibit`).
+    let sorry_active =
+        expected.sorry.and_then(|sorry| service.dest(sorry)).is_some_and(|dest| dest.weight > 0)
+            && !expected.servers.iter().any(|server| Some(server.address) == expected.sorry);
+    let live: HashMap<SocketAddr, &Dest> = service.dests.iter().map(|dest| (dest.address(), dest)).collect();
+    let named: HashSet<SocketAddr> = expected.servers.iter().map(|server| server.address).collect();
     for server in &expected.servers {
         let address = Some(server.address);
-        match service.dest(server.address) {
+        match live.get(&server.address).copied() {
             None => {
                 let verdict = if server.when_down == WhenDown::Removed || sorry_active {
                     Verdict::Down { how: "removed from the table".to_owned() }
@@ -169,7 +198,7 @@ fn one_service(expected: &Expected, service: &Service, drifts: &mut Vec<Drift>) 
         let address = Some(dest.address());
         if sorry_active && address == expected.sorry {
             drifts.push(Drift { key, server: address, verdict: Verdict::SorryActive });
-        } else if !expected.servers.iter().any(|server| server.address == dest.address()) {
+        } else if address != expected.sorry && !named.contains(&dest.address()) {
             drifts.push(Drift { key, server: address, verdict: Verdict::Extra { weight: dest.weight } });
         }
     }

@@ -22,6 +22,8 @@ use crate::table::{Place, Table, Wish};
 const TOP: usize = 10;
 /// The name of the line for all other services.
 const OTHER: &str = "other";
+/// A service that was not there in so many looks, two every five minutes, has gone for good: after a day.
+const MISSED_MAX: u32 = 576;
 /// The category of all graphs.
 const CATEGORY: &str = "loadbalancer";
 
@@ -126,20 +128,26 @@ impl IpvsGraphs {
             .map(|folder| StateFile::in_folder(&PathBuf::from(folder), "ipvs_", &link.service));
         let before = memory.as_ref().and_then(StateFile::load).unwrap_or_default();
         let count = env.parse("top", TOP)?;
-        let drawn = |table: &Table| top(&table.services, &names, before.lines(), count);
+        let drawn = |table: &Table| top(&table.services, &names, &before, count);
         // Only the servers of services that are drawn need counters.
         let closer = |table: &Table| -> HashSet<Key> {
             let drawn = drawn(table);
             let keys = table.services.iter().map(|service| service.key);
-            keys.filter(|key| drawn.contains(&names.id(key))).collect()
+            keys.filter(|key| drawn.iter().any(|(id, _)| *id == names.id(key))).collect()
         };
         let wish = Wish { services: &wanted, closer: &closer, whole: false };
         let table = place.read(wish, Deadline::after(env.timeout()?))?;
         let top = drawn(&table);
-        if let Some(memory) = memory.filter(|_| !before.lines().eq(top.iter().map(String::as_str))) {
+        let line = |(id, missed): &(String, u32)| match missed {
+            0 => format!("{id}\n"),
+            missed => format!("{id} {missed}\n"),
+        };
+        let text: String = top.iter().map(line).collect();
+        if let Some(memory) = memory.filter(|_| before != text) {
             // Without memory the choice is made anew each time, which only matters with more services than lines.
-            let _ = memory.save(&(top.join("\n") + "\n"));
+            let _ = memory.save(&text);
         }
+        let top = top.into_iter().map(|(id, _)| id).collect();
         let ids = table.services.iter().map(|service| names.id(&service.key)).collect();
         Ok(Self { service: link.service.clone(), names, table, ids, top })
     }
@@ -156,13 +164,9 @@ impl IpvsGraphs {
     }
 }
 
-/// Those that were among the first and still exist, then the busiest, `count` in all.
-fn top<'a>(
-    services: &[Service],
-    names: &Names,
-    before: impl Iterator<Item = &'a str>,
-    count: usize,
-) -> Vec<String> {
+/// Those that were among the first, then the busiest, `count` in all, each with the number of looks in which it was missing. A service
+/// that is not in the table keeps its place for a while: a reload empties the table for a moment, and whoever took the place would keep it.
+fn top(services: &[Service], names: &Names, before: &str, count: usize) -> Vec<(String, u32)> {
     let mut busiest: Vec<&Service> = services.iter().collect();
     let conns = |service: &Service| {
         let held =
@@ -171,11 +175,15 @@ fn top<'a>(
     };
     busiest.sort_by_key(|service| std::cmp::Reverse(conns(service)));
     let ids: Vec<String> = busiest.into_iter().map(|service| names.id(&service.key)).collect();
-    let mut top: Vec<String> =
-        before.filter(|id| ids.iter().any(|known| known == id)).take(count).map(str::to_owned).collect();
+    let remembered = |line: &str| {
+        let (id, missed) = line.split_once(' ').unwrap_or((line, "0"));
+        let missed = if ids.iter().any(|known| known == id) { 0 } else { missed.parse::<u32>().ok()? + 1 };
+        (missed <= MISSED_MAX).then(|| (id.to_owned(), missed))
+    };
+    let mut top: Vec<(String, u32)> = before.lines().filter_map(remembered).take(count).collect();
     for id in ids {
-        if top.len() < count && !top.contains(&id) {
-            top.push(id);
+        if top.len() < count && !top.iter().any(|(known, _)| *known == id) {
+            top.push((id, 0));
         }
     }
     top
@@ -285,14 +293,18 @@ mod tests {
         let link = Link::parse("ipvs_all", "ipvs_");
         let env = Env::from([("top", "3")]);
         let mut graphs = IpvsGraphs::read(&link, &env, &place).expect("readable");
-        graphs.top = super::top(&graphs.table.services, &graphs.names, before.iter().copied(), top);
+        let before = before.join("\n");
+        let top = super::top(&graphs.table.services, &graphs.names, &before, top);
+        graphs.top = top.into_iter().map(|(id, _)| id).collect();
         graphs
     }
 
     #[test]
     fn who_was_drawn_stays_drawn_and_the_busiest_fill_up() {
         assert_eq!(graphs(2, &[]).top, ["tcp_10_0_0_1_80", "udp_10_0_0_1_53"]);
-        assert_eq!(graphs(2, &["fwm6_7", "tcp_192_0_2_99_80"]).top, ["fwm6_7", "tcp_10_0_0_1_80"]);
+        assert_eq!(graphs(2, &["fwm6_7", "tcp_192_0_2_99_80"]).top, ["fwm6_7", "tcp_192_0_2_99_80"]);
+        let gone = format!("tcp_192_0_2_99_80 {MISSED_MAX}");
+        assert_eq!(graphs(2, &["fwm6_7", &gone]).top, ["fwm6_7", "tcp_10_0_0_1_80"], "after a day");
     }
 
     #[test]

@@ -3,17 +3,14 @@
 use std::net::SocketAddr;
 
 use weir_contract::{Fault, Field, Finding, Outcome, Sample, State, Unit, fault};
-use weir_wire::ip_vs::{DaemonRole, Dest, Key, Service, Stats};
+use weir_wire::ip_vs::{Dest, Key, Service, Stats};
 
-use crate::check::{IpvsArgs, Report, Role, SERVICE, SyncRole, drops};
+use crate::check::{IpvsArgs, Report, SERVICE};
 use crate::drift::{Verdict, compare};
+use crate::duty::{IDLE, carries, sync};
 use crate::fields as f;
-use crate::memory::Spread;
-use crate::sync::{Facts, Interface};
-use crate::table::Source;
-
-/// Below this many packets per second a director counts as idle: health checks and stray packets.
-const IDLE: u64 = 1;
+use crate::memory::{Balance, Spread};
+use crate::table::{Source, Table};
 
 pub(crate) fn judge(
     args: &IpvsArgs,
@@ -29,8 +26,14 @@ pub(crate) fn judge(
             outcome.find(&fault::IPVS_NO_SERVICE, format!("no service in the table is `{pattern}`"));
         }
     }
-    if table.services.is_empty() && args.services.is_empty() && report.expectation.is_none() {
-        outcome.find(&fault::IPVS_NO_SERVICE, "the table is empty");
+    let expects = report.expectation.as_ref().is_some_and(|e| !e.services.is_empty());
+    if table.services.is_empty() && args.services.is_empty() && !expects {
+        let text = if args.except.is_empty() {
+            "the table is empty"
+        } else {
+            "the table holds nothing but --except"
+        };
+        outcome.find(&fault::IPVS_NO_SERVICE, text);
     }
     drift(&mut outcome, report, wanted);
     pools(&mut outcome, args, report);
@@ -42,7 +45,7 @@ pub(crate) fn judge(
         carries(&mut outcome, report, role);
     }
     if details {
-        describe(&mut outcome, report);
+        describe(&mut outcome, args, report);
     }
     outcome
 }
@@ -55,6 +58,11 @@ fn find(outcome: &mut Outcome, fault: &'static Fault, subject: String, text: Str
 fn drift(outcome: &mut Outcome, report: &Report, wanted: &dyn Fn(&Key) -> bool) {
     let Some(expectation) = &report.expectation else { return };
     let file = expectation.manager.name();
+    if let Some(why) = &expectation.lacks {
+        let text =
+            format!("not all of {file} could be read, and what is extra in the table is not told: {why}");
+        outcome.find(&fault::NO_DATA, text);
+    }
     for drift in compare(expectation, &report.table, wanted) {
         let service = drift.key.map(|key| report.names.service(&key)).unwrap_or_default();
         let server = drift.server.map(|server| report.names.address(server)).unwrap_or_default();
@@ -67,6 +75,9 @@ fn drift(outcome: &mut Outcome, report: &Report, wanted: &dyn Fn(&Key) -> bool) 
             Verdict::Wrong { what } => format!("server {server}: {what}"),
             Verdict::ServiceMissing => format!("the service is in {file} and not in the table"),
             Verdict::ServiceExtra => format!("the service is not in {file}"),
+            Verdict::NoneLeft { services } => format!(
+                "none of the {services} services of {file} is in the table: is its daemon dead, or is this another director's file?"
+            ),
             Verdict::OtherFile => format!("nothing in the table is in {file}: is this the right file?"),
         };
         find(outcome, drift.verdict.fault(), service, text);
@@ -75,12 +86,9 @@ fn drift(outcome: &mut Outcome, report: &Report, wanted: &dyn Fn(&Key) -> bool) 
 
 /// Each service by itself.
 fn pools(outcome: &mut Outcome, args: &IpvsArgs, report: &Report) {
-    let spreads: Vec<Option<Spread>> = report
-        .table
-        .services
-        .iter()
-        .map(|s| report.before.as_ref().and_then(|before| before.spread(s, args.imbalance_volume)))
-        .collect();
+    let table = &report.table;
+    let balance = |service| Some(report.before.as_ref()?.balance(service, args.imbalance_volume));
+    let balances: Vec<Option<Balance>> = table.services.iter().map(balance).collect();
     for service in &report.table.services {
         if service.dests.iter().all(|dest| dest.weight == 0) {
             let text = match service.dests.len() {
@@ -89,6 +97,15 @@ fn pools(outcome: &mut Outcome, args: &IpvsArgs, report: &Report) {
                 count => format!("all {count} servers have weight 0"),
             };
             find(outcome, &fault::IPVS_EMPTY, report.names.service(&service.key), text);
+        } else if service.dests.iter().all(|dest| dest.weight == 0 || dest.is_overloaded()) {
+            let who = match service.dests.iter().filter(|dest| dest.weight > 0).count() {
+                1 => "its only live server is at its upper threshold".to_owned(),
+                full => format!("all {full} live servers are at their upper threshold"),
+            };
+            let text = format!("{who}: new clients are refused");
+            let subject = report.names.service(&service.key);
+            let (fault, state) = (&fault::IPVS_OVERLOAD, State::Critical);
+            outcome.findings.push(Finding { fault, state, subject, text });
         }
     }
     let ids: Vec<String> = report.table.services.iter().map(|s| report.names.id(&s.key)).collect();
@@ -97,19 +114,30 @@ fn pools(outcome: &mut Outcome, args: &IpvsArgs, report: &Report) {
     // By field first: what is cut from a long first line is then the least important.
     for field in f::OF_SERVICE {
         let thresholds = args.thresholds(field);
-        for ((service, id), spread) in report.table.services.iter().zip(&ids).zip(&spreads) {
-            let sample = sample(field, service, report, spread.as_ref()).of(id.as_str()).against(thresholds);
+        for ((service, id), balance) in report.table.services.iter().zip(&ids).zip(&balances) {
+            let spread = match balance {
+                Some(Balance::Known(spread)) => Some(spread),
+                _ => None,
+            };
+            let sample = sample(field, service, report, spread).of(id.as_str()).against(thresholds);
             if sample.value.is_none() {
-                // What the source does not tell is only missed where somebody has set a threshold.
-                blind.extend(args.is_limited(field).then_some(field.label));
+                // What is not told is only missed where somebody has set a threshold. An imbalance is to come where there are counters.
+                let never = field.id != f::IMBALANCE.id || *balance == Some(Balance::Blind);
+                blind.extend((never && args.limits_set(field)).then_some(field.label));
                 continue;
             }
-            threshold(outcome, sample, service, report, spread.as_ref());
+            threshold(outcome, args, sample, service, report, spread);
         }
     }
     blind.dedup();
-    if !blind.is_empty() {
-        outcome.find(&fault::NO_DATA, format!("not known here: {}", blind.join(", ")));
+    unseen(outcome, table, &blind);
+}
+
+/// Says what was asked for, cannot be seen, and why.
+fn unseen(outcome: &mut Outcome, table: &Table, what: &[&str]) {
+    if !what.is_empty() {
+        let why = table.blind().map(|why| format!(": {why}")).unwrap_or_default();
+        outcome.find(&fault::IPVS_UNSEEN, format!("not known here: {}{why}", what.join(", ")));
     }
 }
 
@@ -121,7 +149,7 @@ fn sample(field: &'static Field, service: &Service, report: &Report, spread: Opt
     let rate = |of: fn(&Stats) -> u64| field.sample_opt(stats.as_ref().map(of));
     match field.id {
         "servers" => field.sample(count(&|d| d.weight > 0)),
-        "share" => field.sample_opt(share(service, report)),
+        "share" => field.sample_opt(share(service, report).map(|(share, _)| share)),
         "active" => field.sample(sum(|d| d.active)),
         "inactive" => field.sample(sum(|d| d.inactive)),
         "conn_rate" => rate(|s| s.conn_rate),
@@ -145,25 +173,31 @@ fn rounded(percent: f64) -> f64 {
     (percent * 100.0).round() / 100.0
 }
 
-/// What is left of a service, in percent.
-fn share(service: &Service, report: &Report) -> Option<f64> {
+/// What is left of a service, in percent, and of what: the file's weights, or the servers of the table.
+fn share(service: &Service, report: &Report) -> Option<(f64, &'static str)> {
     let expected = report.expectation.as_ref().and_then(|e| e.services.iter().find(|e| e.key == service.key));
-    let (live, all) = match expected {
+    let (live, all, of) = match expected {
         Some(expected) if expected.servers.iter().all(|server| server.weight.is_some()) => {
             let weights = expected.servers.iter().map(|server| {
                 let live = service.dest(server.address).map_or(0, |dest| dest.weight);
                 (u64::from(live.min(server.weight.unwrap_or(0))), u64::from(server.weight.unwrap_or(0)))
             });
-            weights.fold((0, 0), |(live, all), (one, full)| (live + one, all + full))
+            let (live, all) = weights.fold((0, 0), |(live, all), (one, full)| (live + one, all + full));
+            (live, all, "weight")
         }
-        _ => (service.dests.iter().filter(|dest| dest.weight > 0).count() as u64, service.dests.len() as u64),
+        // Of a service without rows nothing is left.
+        _ => {
+            let live = service.dests.iter().filter(|dest| dest.weight > 0).count() as u64;
+            (live, (service.dests.len() as u64).max(1), "servers")
+        }
     };
-    (all > 0).then(|| rounded(live as f64 * 100.0 / all as f64))
+    (all > 0).then(|| (rounded(live as f64 * 100.0 / all as f64), of))
 }
 
 /// Judges one sample, in words that name the servers.
 fn threshold(
     outcome: &mut Outcome,
+    args: &IpvsArgs,
     sample: Sample,
     service: &Service,
     report: &Report,
@@ -185,9 +219,13 @@ fn threshold(
         names.join(", ")
     };
     let empty = service.dests.iter().all(|dest| dest.weight == 0);
-    // What the expectation or an empty pool has said already is not said again.
+    let full = service.dests.iter().all(|dest| dest.weight == 0 || dest.is_overloaded());
+    let named = report.expectation.as_ref().is_some_and(|e| e.services.iter().any(|e| e.key == service.key));
+    // What the expectation or a pool that takes nobody has said already is not said again, unless somebody has asked for it.
     let said = match field {
-        "zero_weight" => empty || report.expectation.is_some(),
+        "overloaded" => full,
+        _ if args.limits_set(sample.field) => false,
+        "zero_weight" => empty || named,
         "servers" | "share" => empty,
         _ => false,
     };
@@ -207,8 +245,11 @@ fn threshold(
                 if state == State::Critical { sample.thresholds.critical } else { sample.thresholds.warning };
             let human = |end: f64| sample.field.unit.human(end.into());
             let wanted = range.map(|range| range.expected(human)).unwrap_or_default();
-            let share = sample.value.filter(|_| field == "share").map(|share| Unit::Percent.human(share));
-            let share = share.map(|share| format!(" ({share} of the weight)")).unwrap_or_default();
+            let share = share(service, report).filter(|_| field == "share").map(|(share, of)| {
+                let share = Unit::Percent.human(share.into());
+                format!(" ({share} of the {of})")
+            });
+            let share = share.unwrap_or_default();
             let text =
                 format!("{live} of {} servers live{share}, expected {wanted}{out}", service.dests.len());
             Some((&fault::IPVS_SERVERS, text))
@@ -242,79 +283,20 @@ fn imbalance(spread: &Spread, report: &Report) -> String {
 /// The connection table.
 fn whole(outcome: &mut Outcome, args: &IpvsArgs, report: &Report) {
     let table = &report.table;
-    let counted = || {
-        let dests = table.services.iter().flat_map(|service| &service.dests);
-        dests
-            .map(|d| {
-                u64::from(d.active) + u64::from(d.inactive) + u64::from(d.told().persistent.unwrap_or(0))
-            })
-            .sum()
-    };
-    // Some services do not tell how full the table is.
-    let conns = table.conns.or_else(|| args.services.is_empty().then(counted));
-    let load =
-        conns.zip(table.size).filter(|(_, size)| *size > 0).map(|(c, size)| c as f64 * 100.0 / size as f64);
+    let dests = table.services.iter().filter(|_| !table.counted).flat_map(|service| &service.dests);
+    let templates: u64 = dests.map(|dest| u64::from(dest.told().persistent.unwrap_or(0))).sum();
+    let load = table
+        .conns
+        .zip(table.size)
+        .filter(|(_, size)| *size > 0)
+        .map(|(conns, size)| (conns + templates) as f64 * 100.0 / size as f64);
     if let Some(load) = load {
         outcome.judge(
             f::TABLE_LOAD.sample(rounded(load)).against(args.thresholds(&f::TABLE_LOAD)),
             &fault::IPVS_TABLE,
         );
-    }
-}
-
-fn sync(outcome: &mut Outcome, args: &IpvsArgs, report: &Report, wanted: SyncRole) {
-    let has = |role| report.sync.iter().any(|facts: &Facts| facts.daemon.role == role);
-    let needed: &[DaemonRole] = match wanted {
-        SyncRole::Any => &[],
-        SyncRole::Master => &[DaemonRole::Master],
-        SyncRole::Backup => &[DaemonRole::Backup],
-        SyncRole::Both => &[DaemonRole::Master, DaemonRole::Backup],
-    };
-    if wanted == SyncRole::Any && report.sync.is_empty() {
-        outcome.find(&fault::IPVS_SYNC, "no synchronisation daemon runs");
-    }
-    for role in needed.iter().filter(|role| !has(**role)) {
-        outcome.find(&fault::IPVS_SYNC, format!("no {} daemon runs", role.name()));
-    }
-    for facts in &report.sync {
-        let (role, name) = (facts.daemon.role.name(), &facts.daemon.interface);
-        let broken = match facts.interface {
-            Interface::Gone => Some(format!("its interface {name} does not exist")),
-            Interface::Down => Some(format!("its interface {name} is down")),
-            _ if facts.socket.is_none() => Some("the kernel has no socket for it".to_owned()),
-            _ => None,
-        };
-        if let Some(why) = broken {
-            outcome.find(&fault::IPVS_SYNC, format!("the {role} daemon is listed and does not work: {why}"));
-        } else if facts.daemon.role == DaemonRole::Backup && !facts.received && wanted == SyncRole::Backup {
-            let text = "the backup daemon listens, and no connection in the table came from a master";
-            outcome.find(&fault::IPVS_SYNC_SILENT, text);
-        }
-    }
-    let lost = drops(&report.sync).map(|now| {
-        let before = report.before.as_ref().and_then(|memory| memory.drops);
-        // A new socket begins at 0 again.
-        before.map_or(0, |before| now.checked_sub(before).unwrap_or(now))
-    });
-    let sample = f::SYNC_DROPS.sample_opt(lost).against(args.thresholds(&f::SYNC_DROPS));
-    outcome.judge(sample, &fault::IPVS_SYNC_DROPS);
-}
-
-fn carries(outcome: &mut Outcome, report: &Report, role: Role) {
-    let Some(rate) = report.table.packet_rate else {
-        outcome.find(&fault::NO_DATA, "the packet rate is not known, so neither is the director's role");
-        return;
-    };
-    match role {
-        Role::Active if rate < IDLE => {
-            outcome.find(&fault::IPVS_ROLE, "this director must be active and no packet passes through it");
-        }
-        Role::Standby if rate >= IDLE => {
-            let text =
-                format!("this director must be on standby and {rate} packets per second pass through it");
-            outcome.find(&fault::IPVS_ROLE, text);
-        }
-        _ => {}
+    } else if args.limits_set(&f::TABLE_LOAD) {
+        unseen(outcome, table, &[f::TABLE_LOAD.label]);
     }
 }
 
@@ -329,13 +311,18 @@ fn headline(report: &Report) -> String {
     };
     let traffic = match report.table.packet_rate {
         Some(rate) if rate >= IDLE => format!(", {rate} packets/s through this director"),
+        Some(_) if report.traffic.is_some_and(|traffic| traffic.flows()) => String::new(),
         Some(_) if active > 0 => ", no packets: idle or on standby".to_owned(),
         _ => String::new(),
     };
     let expectation = &report.expectation;
     let file =
         expectation.as_ref().map(|e| format!(", compared with {}", e.manager.name())).unwrap_or_default();
-    let blind = if report.table.unprivileged { " (no counters: CAP_NET_ADMIN is missing)" } else { "" };
+    let blind = match &report.table {
+        table if table.unprivileged => " (no counters: CAP_NET_ADMIN is missing)",
+        table if table.frozen => " (no counters: net.ipv4.vs.run_estimation is 0)",
+        _ => "",
+    };
     format!(
         "{what}: {live} of {} servers live, {active} active connections{traffic}{file}{blind}",
         dests().count()
@@ -343,7 +330,7 @@ fn headline(report: &Report) -> String {
 }
 
 /// What `-v` shows.
-fn describe(outcome: &mut Outcome, report: &Report) {
+fn describe(outcome: &mut Outcome, args: &IpvsArgs, report: &Report) {
     outcome.details.extend(report.table.notes.iter().cloned());
     outcome
         .details
@@ -352,7 +339,7 @@ fn describe(outcome: &mut Outcome, report: &Report) {
     for facts in &report.sync {
         let daemon = &facts.daemon;
         let socket = facts.socket.map_or("no socket".to_owned(), |s| format!("{} dropped", s.drops));
-        let received = if facts.received { ", connections received" } else { "" };
+        let received = if facts.received.is_empty() { "" } else { ", connections received" };
         let (role, interface) = (daemon.role.name(), &daemon.interface);
         outcome
             .details
@@ -362,6 +349,16 @@ fn describe(outcome: &mut Outcome, report: &Report) {
         let persistence = service.persistence.map(|p| format!(" {p}")).unwrap_or_default();
         let (name, counted) = (report.names.service(&service.key), counters(service.stats.as_ref()));
         outcome.details.push(format!("{name} {}{persistence}{counted}", service.scheduler));
+        match report.before.as_ref().map(|before| before.balance(service, args.imbalance_volume)) {
+            Some(Balance::First) => {
+                outcome.details.push("  imbalance: no earlier run with these servers and weights".to_owned());
+            }
+            Some(Balance::Few(few)) => {
+                let text = format!("  imbalance: {few} of {} new connections", args.imbalance_volume);
+                outcome.details.push(text);
+            }
+            _ => {}
+        }
         for dest in &service.dests {
             outcome.details.push(format!(
                 "  {} {} weight {} active {} inactive {}{}",
@@ -385,3 +382,6 @@ fn counters(stats: Option<&Stats>) -> String {
         )
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 pub mod check;
 mod dns;
 pub mod drift;
+mod duty;
 pub mod fields;
 pub mod graph;
 mod judge;

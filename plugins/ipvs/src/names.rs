@@ -1,6 +1,6 @@
 //! Names: for people instead of addresses, as patterns for services, and what expectation files ask for.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -19,6 +19,9 @@ const HOSTS: &str = "/etc/hosts";
 /// An included pattern matches at most so many files.
 const FILES_MAX: usize = 1000;
 
+/// What makes a part of a path a pattern; braces are gone by then.
+const WILD: [char; 4] = ['*', '?', '[', '{'];
+
 /// Channels that are named in full; of more only the number is told.
 const CHANNELS_MAX: usize = 3;
 
@@ -27,6 +30,8 @@ const CHANNELS_MAX: usize = 3;
 pub struct Names {
     /// From the file: these are names for metrics too, which must not change when a resolver is silent.
     hosts: HashMap<IpAddr, String>,
+    /// Those whose name another address of the family has too, but for what is cleaned from metrics: no names for these.
+    shared: HashSet<IpAddr>,
     /// From the hosts file and the DNS: for people alone.
     found: HashMap<IpAddr, String>,
     /// The channels of each virtual address and port.
@@ -60,6 +65,12 @@ impl Names {
                 }
             }
         }
+        let mut one_name: HashMap<(bool, String), Vec<IpAddr>> = HashMap::new();
+        for (ip, name) in &names.hosts {
+            let clean = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+            one_name.entry((ip.is_ipv6(), name.chars().map(clean).collect())).or_default().push(*ip);
+        }
+        names.shared = one_name.into_values().filter(|ips| ips.len() > 1).flatten().collect();
         let urls: Vec<(&str, String, u16)> = lines(file).filter_map(|words| channel(words)).collect();
         if dns {
             let unknown = |host: &&str| host.parse::<IpAddr>().is_err() && !by_name.contains_key(*host);
@@ -105,7 +116,10 @@ impl Names {
                     Some(few) if few.len() <= CHANNELS_MAX => format!(" ({})", few.join(", ")),
                     Some(many) => format!(" ({} channels)", many.len()),
                 };
-                format!("{} {}{channels}", protocol.name(), self.address(*address))
+                let name = self.address(*address);
+                // The family of a name that stands for one of each.
+                let six = if address.is_ipv6() && !name.starts_with('[') { " IPv6" } else { "" };
+                format!("{} {name}{six}{channels}", protocol.name())
             }
             Key::Fwmark { .. } => key.to_string(),
         }
@@ -114,8 +128,13 @@ impl Names {
     /// A name for metrics: `tcp_vod.example.net_554`, or the key's own.
     pub fn id(&self, key: &Key) -> String {
         match key {
+            Key::Address { address, .. } if self.shared.contains(&address.ip()) => key.id(),
             Key::Address { protocol, address } => match self.hosts.get(&address.ip()) {
-                Some(name) => format!("{}_{name}_{}", protocol.name().to_ascii_lowercase(), address.port()),
+                Some(name) => {
+                    // A name may stand for an address of each family.
+                    let six = if key.is_ipv6() { "6" } else { "" };
+                    format!("{}{six}_{name}_{}", protocol.name().to_ascii_lowercase(), address.port())
+                }
                 None => key.id(),
             },
             Key::Fwmark { .. } => key.id(),
@@ -206,7 +225,9 @@ impl Surroundings for Machine {
         let pattern = folder.join(pattern); // an absolute one replaces the folder
         let mut files = matches(&pattern);
         files.sort();
-        if files.is_empty() {
+        // A folder may be empty, but not missing or closed to us.
+        let empty = |folder: &Path| is_wild(&pattern) && std::fs::read_dir(folder).is_ok();
+        if files.is_empty() && !pattern.parent().is_some_and(empty) {
             return Err(format!("no file matches {}", pattern.display()));
         }
         let mut size = 0;
@@ -239,12 +260,62 @@ impl Surroundings for Machine {
     }
 }
 
+/// Whether the last part of a path has wildcards.
+fn is_wild(path: &Path) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.contains(WILD))
+}
+
+/// The patterns that `a{b,c}d` stands for, as in glob(3).
+fn unbraced(pattern: &str) -> Vec<String> {
+    let Some((before, (inside, after))) =
+        pattern.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)))
+    else {
+        return vec![pattern.to_owned()];
+    };
+    let each = inside.split(',').take(FILES_MAX).map(|part| format!("{before}{part}{after}"));
+    each.flat_map(|pattern| unbraced(&pattern)).take(FILES_MAX).collect()
+}
+
+/// Whether a file's name is of the form `pattern`, in which `[a-z]` and `[!a-z]` are one byte too.
+fn named(pattern: &[u8], name: &[u8]) -> bool {
+    let Some(at) = pattern.iter().position(|byte| *byte == b'[') else { return glob(pattern, name) };
+    let Some(end) = pattern.iter().skip(at + 2).position(|byte| *byte == b']').map(|end| at + 2 + end) else {
+        return glob(pattern, name);
+    };
+    let (set, not) = match &pattern[at + 1..end] {
+        [b'!' | b'^', set @ ..] => (set, true),
+        set => (set, false),
+    };
+    let holds = |byte: u8| {
+        let mut rest = set;
+        loop {
+            rest = match rest {
+                [first, b'-', last, ..] if (*first..=*last).contains(&byte) => return true,
+                [_, b'-', _, rest @ ..] => rest,
+                [one, rest @ ..] if *one != byte => rest,
+                rest => return !rest.is_empty(),
+            };
+        }
+    };
+    // The byte that the set stands for may be anywhere behind a star.
+    (0..name.len()).any(|place| {
+        holds(name[place]) != not
+            && glob(&pattern[..at], &name[..place])
+            && named(&pattern[end + 1..], &name[place + 1..])
+    })
+}
+
 /// The files that match a pattern with wildcards in any part of the path.
 fn matches(pattern: &Path) -> Vec<PathBuf> {
+    let patterns = pattern.to_str().map_or_else(Vec::new, unbraced);
+    patterns.iter().flat_map(|pattern| one_pattern(Path::new(pattern))).take(FILES_MAX).collect()
+}
+
+fn one_pattern(pattern: &Path) -> Vec<PathBuf> {
     let mut found = vec![PathBuf::new()];
     for part in pattern.components() {
         let part = part.as_os_str();
-        let Some(wild) = part.to_str().filter(|part| part.contains(['*', '?'])) else {
+        let Some(wild) = part.to_str().filter(|part| part.contains(WILD)) else {
             for path in &mut found {
                 path.push(part);
             }
@@ -253,7 +324,7 @@ fn matches(pattern: &Path) -> Vec<PathBuf> {
         let inside = |folder: &PathBuf| -> Vec<PathBuf> {
             let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
             let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-            let fits = |name: &str| glob(wild.as_bytes(), name.as_bytes()) && !name.starts_with('.');
+            let fits = |name: &str| named(wild.as_bytes(), name.as_bytes()) && !name.starts_with('.');
             entries.filter(|entry| entry.file_name().to_str().is_some_and(fits)).map(|e| e.path()).collect()
         };
         found = found.iter().flat_map(inside).take(FILES_MAX).collect();
@@ -287,6 +358,16 @@ mod tests {
         }
         assert_eq!(names.service(&key), "TCP vod.example.net:554");
         assert_eq!(names.id(&key), "tcp_vod.example.net_554");
+        let both = Names::parse("192.0.2.1 vod\n2001:db8::1 vod\n", "", false);
+        let six = "TCP [2001:db8::1]:554".parse().expect("a key");
+        assert_eq!(
+            (both.id(&six), both.service(&six)),
+            ("tcp6_vod_554".to_owned(), "TCP vod:554 IPv6".to_owned())
+        );
+        let like = Names::parse("192.0.2.1 a.b\n192.0.2.2 a-b\n192.0.2.3 c\n", "", false);
+        let id = |text: &str| like.id(&text.parse().expect(text));
+        assert_eq!(id("TCP 192.0.2.1:80"), "tcp_192_0_2_1_80", "Munin would take a.b for a-b");
+        assert_eq!(id("TCP 192.0.2.3:80"), "tcp_c_80");
     }
 
     #[test]
@@ -328,5 +409,9 @@ mod tests {
             Machine.include("nothing/*.conf", &from).expect_err("nothing").starts_with("no file matches")
         );
         assert_eq!(Machine.port("domain", Protocol::Udp), Some(53));
+        for pattern in ["conf.d/[a-z].conf", "conf.d/[!a-w].con?", "conf.d/{x,y}.conf", "con[f].d/x*"] {
+            assert_eq!(Machine.include(pattern, &from).expect(pattern).len(), 1, "{pattern}");
+        }
+        assert_eq!(Machine.include("conf.d/[a-c]*.conf", &from), Ok(Vec::new()), "none of them is there");
     }
 }

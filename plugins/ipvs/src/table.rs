@@ -51,13 +51,17 @@ pub struct Table {
     pub services: Vec<Service>,
     /// Buckets of the connection table.
     pub size: Option<u64>,
-    /// Connections in it, where the kernel tells (from 7.0 on).
+    /// Connections in it: what the kernel tells (from 7.0 on), else those that the rows of all services hold.
     pub conns: Option<u64>,
+    /// Whether the kernel counted them itself. Templates of persistence are connections too, which the rows do not hold.
+    pub counted: bool,
     /// Synchronisation daemons as configured; `None` when the source does not tell.
     pub daemons: Option<Vec<Daemon>>,
     /// Timeouts; `None` when the source does not tell.
     pub timeouts: Option<Timeouts>,
-    /// Packets per second from clients, for all services.
+    /// Packets from clients, for all services, since the kernel began to count.
+    pub packets: Option<u64>,
+    /// The same per second, the kernel's moving average.
     pub packet_rate: Option<u64>,
     /// Whether netlink was refused, for want of `CAP_NET_ADMIN`.
     pub unprivileged: bool,
@@ -65,6 +69,26 @@ pub struct Table {
     pub frozen: bool,
     /// What is missing and why.
     pub notes: Vec<String>,
+}
+
+impl Table {
+    /// A table of all services.
+    fn of(services: Vec<Service>) -> Self {
+        let dests = services.iter().flat_map(|service| &service.dests);
+        let held = dests.map(|dest| u64::from(dest.active) + u64::from(dest.inactive)).sum();
+        Self { services, conns: Some(held), ..Self::default() }
+    }
+
+    /// Why there are no counters, and what to do about it.
+    pub fn blind(&self) -> Option<&str> {
+        match self.source {
+            Source::Text => Some("a saved listing does not tell it"),
+            _ if self.unprivileged => Some("CAP_NET_ADMIN is missing"),
+            _ if self.frozen => Some("net.ipv4.vs.run_estimation is 0"),
+            Source::Proc => self.notes.first().map(String::as_str),
+            Source::Netlink => None,
+        }
+    }
 }
 
 /// What a reader needs of the table.
@@ -123,10 +147,10 @@ impl Place {
             return Err(Problem::new(&fault::IPVS_ABSENT, text));
         }
         let read = rows(&path)?;
-        let mut table = Table { services: read.services, size: read.size.map(u64::from), ..Table::default() };
+        let mut table = Table { size: read.size.map(u64::from), ..Table::of(read.services) };
         if let Ok(text) = std::fs::read_to_string(self.net("ip_vs_status")) {
             let status = proc::status(&text);
-            table.conns = status.conns;
+            (table.conns, table.counted) = (status.conns.or(table.conns), status.conns.is_some());
             table.size = status.buckets.or(table.size);
         }
         match more(&mut table, wish, deadline) {
@@ -154,7 +178,9 @@ impl Place {
                 }
             }
         }
-        table.packet_rate = self.packet_rate().filter(|_| !table.frozen);
+        if !table.frozen {
+            (table.packets, table.packet_rate) = self.packets();
+        }
         Ok(table)
     }
 
@@ -168,14 +194,12 @@ impl Place {
         Ok(both(first, self.read(Wish { closer: &all, ..wish }, deadline)?))
     }
 
-    /// The kernel's moving average over all services, in the last line of `ip_vs_stats`.
-    fn packet_rate(&self) -> Option<u64> {
-        let text = text(&self.net("ip_vs_stats")).ok()?;
-        u64::from_str_radix(
-            text.lines().rfind(|line| !line.trim().is_empty())?.split_whitespace().nth(1)?,
-            16,
-        )
-        .ok()
+    /// What came in for all services, and the kernel's moving average in the last line of `ip_vs_stats`.
+    fn packets(&self) -> (Option<u64>, Option<u64>) {
+        let Ok(text) = text(&self.net("ip_vs_stats")) else { return (None, None) };
+        let last = text.lines().rfind(|line| !line.trim().is_empty());
+        let rate = last.and_then(|line| u64::from_str_radix(line.split_whitespace().nth(1)?, 16).ok());
+        (proc::totals(&text).map(|[_, packets, ..]| packets), rate)
     }
 }
 
@@ -244,6 +268,10 @@ fn join(rows: &mut Vec<Service>, services: impl Iterator<Item = Service>) -> Has
 /// A listing of `ipvsadm -Ln`, saved rules, or a copy of `/proc/net/ip_vs`.
 fn saved(path: &Path, wanted: &dyn Fn(&Key) -> bool) -> Result<Table, Problem> {
     let text = text(path)?;
+    if text.trim().is_empty() {
+        let why = "is empty, and a listing of an empty table is not: it has a header";
+        return Err(no_data(format!("{} {why}", path.display())));
+    }
     let from_rules = text.lines().take(MAX_LINE).any(|line| line.starts_with("-A "));
     let (size, services) = if from_rules {
         (None, ipvsadm::rules(&text).map_err(|error| error.to_string()))
@@ -251,13 +279,16 @@ fn saved(path: &Path, wanted: &dyn Fn(&Key) -> bool) -> Result<Table, Problem> {
         match proc::table(&text) {
             Ok(table) => (table.size, Ok(table.services)),
             // Only the listing's own complaint is of interest: the kernel's text is never edited.
-            Err(_) => (None, ipvsadm::listing(&text).map_err(|error| error.to_string())),
+            Err(_) => (None, ipvsadm::table(&text).map_err(|error| error.to_string())),
         }
     };
-    let mut services = services.map_err(|error| no_data(format!("{}: {error}", path.display())))?;
-    services.retain(|service| wanted(&service.key));
-    tidy(&mut services);
-    Ok(Table { source: Source::Text, services, size: size.map(u64::from), ..Table::default() })
+    let services = services.map_err(|error| no_data(format!("{}: {error}", path.display())))?;
+    let mut table = Table { source: Source::Text, size: size.map(u64::from), ..Table::of(services) };
+    // Rules hold no connections.
+    table.conns = table.conns.filter(|_| !from_rules);
+    table.services.retain(|service| wanted(&service.key));
+    tidy(&mut table.services);
+    Ok(table)
 }
 
 /// A whole file; `-` is not special, use `/dev/stdin`.

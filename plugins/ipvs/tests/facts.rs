@@ -21,7 +21,12 @@ client python3 $GUEST/traffic.py talk tcp 10.0.0.1 80 8 60 > talk &
 until grep -q 'of 8' talk; do sleep 0.1; done
 say overload $CHECK
 ipvsadm -Ln > listing
+say load $CHECK -s '*:81' -c table_load=0.01
 say more $CHECK -w overloaded=1
+# The other takes no more either.
+ipvsadm -e -t 10.0.0.1:80 -r 192.168.52.2:80 -m -x 1 -y 1
+client python3 $GUEST/traffic.py talk tcp 10.0.0.1 80 3 0 > refused
+say full $CHECK -s '*:80' -c servers=1:
 
 # Two of three live, by weight and by number.
 ipvsadm -A -t 10.0.0.1:554 -s wrr
@@ -58,8 +63,11 @@ fn what_the_kernel_does_not_say_itself_is_inferred_and_named() -> Result<()> {
     says("overload", &["E-IPVS-OVERLOAD", "at the upper threshold: 192.168.51.2:80", "exit code 1"])?;
     says("listing", &["192.168.51.2:80"])?;
     says("more", &["IPVS OK", "overloaded=1;1"])?;
+    says("load", &["E-IPVS-TABLE", "no service in the table is `*:81`"])?;
+    says("refused", &["Connection refused", "of 3"])?;
+    says("full", &["all 2 live servers are at their upper threshold", "E-IPVS-OVERLOAD", "exit code 2"])?;
 
-    says("share", &["2 of 3 servers live (66.7 % of the weight), expected at least 80.0 %", "exit code 1"])?;
+    says("share", &["2 of 3 servers live (66.7 % of the servers), expected at least 80.0 %", "exit code 1"])?;
     says("share-of-weight", &["(50.0 % of the weight)", "exit code 1"])?;
 
     says(

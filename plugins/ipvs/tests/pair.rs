@@ -22,9 +22,10 @@ other ipvsadm --start-daemon backup --mcast-interface syB --syncid 7
 for i in 1 2; do ip netns exec rs$i python3 $GUEST/traffic.py serve 80 443 > serve$i & done
 for i in 1 2; do until grep -q ready serve$i; do sleep 0.1; done; done
 say() { local file=$1; shift; "$@" > $file || echo "exit code $?" >> $file; }
-watch="--state-dir $PWD -w imbalance=20 --imbalance-volume 20"
+kept="--state-dir $PWD"
+watch="$kept -w imbalance=20 --imbalance-volume 20"
 other ipvsadm -Ln > /dev/null
-say idle other $CHECK --sync backup --state-dir $PWD
+say idle other $CHECK $kept --sync backup
 say first $CHECK $watch
 client python3 $GUEST/traffic.py talk tcp 10.0.0.1 443 30 0
 client python3 $GUEST/traffic.py talk tcp 10.0.0.1 80 60 100 &
@@ -32,15 +33,44 @@ for _ in $(seq 100); do [ $(held other) -ge 60 ] && break; sleep 0.1; done
 # Some packets for the moving average of the last seconds.
 client python3 $GUEST/traffic.py talk tcp 10.0.0.1 80 20 0
 sleep 2.5
-say master $CHECK --sync master --role active
+say master $CHECK $kept --sync master --role active
 say second $CHECK $watch
-say backup other $CHECK --sync backup --role standby -v
-say wrong-role other $CHECK --sync master --role active
-setpriv --reuid=65534 --regid=65534 --clear-groups $CHECK --sync master --state-dir /nonexistent > nobody || true
+say backup other $CHECK $kept --sync backup --role standby -v
+say wrong-role other $CHECK $kept --sync master --role active
+# Another measure of the same director keeps its own counters, and so does another namespace.
+say holder $CHECK $kept --role vip
+say other-role other $CHECK $kept --role vip
+say third $CHECK $kept --sync any --role active
+client python3 $GUEST/traffic.py talk tcp 10.0.0.1 443 30 0
+sleep 2.5
+say fourth $CHECK $watch
+say unkept $CHECK --state-dir /nonexistent -w imbalance=20
+nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+say nobody nobody $CHECK --sync master --state-dir /nonexistent
+say blind nobody $CHECK -w imbalance=20 --state-dir /nonexistent
+# The master speaks with another number: what the backup holds only grows old.
+ipvsadm --stop-daemon master
+ipvsadm --start-daemon master --mcast-interface syA --syncid 8
+client python3 $GUEST/traffic.py talk tcp 10.0.0.1 80 20 0
+sleep 1
+for state in check_ipvs-sync*; do
+  while read -r word time rest; do
+    case $word in at|heard) time=$((time - 400));; left) set -- $rest; rest="$1 $(($2 + 400))";; esac
+    echo "$word $time $rest"
+  done < $state > aged; cat aged > $state
+done
+say deaf other $CHECK $kept --sync backup --role standby
+ipvsadm --stop-daemon master
+ipvsadm --start-daemon master --mcast-interface syA --mcast-port 9999 --mcast-group 224.0.0.90
+say elsewhere nobody $CHECK --sync master
+say elsewhere-root $CHECK --sync master
 other ip link set syB down
+say carrier $CHECK --sync master
 say down other $CHECK --sync backup
+say down-nobody other nobody $CHECK --sync backup
 other ip link del syB
 say gone other $CHECK --sync any
+say gone-nobody other nobody $CHECK --sync backup
 "#;
 
 #[test]
@@ -69,7 +99,19 @@ fn both_directors_are_told_apart_and_a_daemon_without_interface_is_dead() -> Res
         &["IPVS OK", "60 active connections", "idle or on standby", "connections received", "sync_drops=0"],
     )?;
     says("wrong-role", &["no master daemon runs", "E-IPVS-ROLE", "exit code 2"])?;
+    says("holder", &["IPVS OK"])?;
+    says("other-role", &["IPVS OK"])?;
+    says("third", &["IPVS OK"])?;
+    says("fourth", &["E-IPVS-IMBALANCE", "exit code 1"])?;
+    says("unkept", &["IPVS UNKNOWN", "nothing can be kept in /nonexistent", "E-IPVS-UNSEEN", "exit code 3"])?;
     says("nobody", &["IPVS OK", "CAP_NET_ADMIN is missing"])?;
+    says("blind", &["not known here: imbalance: CAP_NET_ADMIN is missing", "exit code 3"])?;
+    says("deaf", &["has heard nothing for", "E-IPVS-SYNC-SILENT", "exit code 1"])?;
+    says("elsewhere", &["only those of the usual port are", "E-IPVS-UNSEEN", "exit code 3"])?;
+    says("elsewhere-root", &["IPVS OK"])?;
+    says("carrier", &["its interface syA has no carrier", "exit code 2"])?;
+    says("down-nobody", &["its interface syB is down", "exit code 2"])?;
+    says("gone-nobody", &["no interface has its address or group", "exit code 2"])?;
     says("down", &["its interface syB is down", "E-IPVS-SYNC]", "exit code 2"])?;
     says("gone", &["its interface syB does not exist", "exit code 2"])
 }

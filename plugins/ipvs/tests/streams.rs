@@ -52,10 +52,10 @@ for _ in 1 2 3 4; do # on a busy machine the other two may seem to stand still a
   try silent --stream http://10.0.0.1:8000/live.mp3 --options '-c gap=5 --listen 8'
   if grep -q E-VIP-BLIND silent; then break; fi
 done
-# A server has another playlist; and one names itself.
+# A server has another playlist; and one names another.
 sed -i 's/#EXTM3U/#EXTM3U\n#EXT-X-VERSION:3/' www3/live.m3u8
 try different --stream http://10.0.0.1/live.m3u8 --options --vod
-echo http://192.168.52.2:8000/live.mp3 > www2/live.m3u
+echo http://192.168.52.2:8000/live.mp3 > www1/live.m3u
 try leak --stream http://10.0.0.1/live.m3u
 "#;
 

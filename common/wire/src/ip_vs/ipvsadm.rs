@@ -204,6 +204,13 @@ pub fn rules(text: &str) -> Result<Vec<Service>, TableError> {
         }
         let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
         let Some(command) = words.next() else { continue };
+        // What `ipvsadm -R` takes besides.
+        if matches!(
+            command,
+            "-C" | "--clear" | "--set" | "--start-daemon" | "--stop-daemon" | "-Z" | "--zero"
+        ) {
+            continue;
+        }
         let options = options(words).ok_or(error("an option lacks its value"))?;
         let key = key(&options).ok_or(error("it names no service by addresses; save it with -n"))?;
         match command {
@@ -367,7 +374,8 @@ mod tests {
 
     #[test]
     fn rules_by_hand_have_defaults() {
-        let text = "# ours\n-A -t 192.0.2.1:80\n-a -t 192.0.2.1:80 -r 192.0.2.7 -x 100\n";
+        let text =
+            "# ours\n-C\n--set 900 120 300\n-A -t 192.0.2.1:80\n-a -t 192.0.2.1:80 -r 192.0.2.7 -x 100\n";
         let services = rules(text).expect("rules");
         assert_eq!(services[0].scheduler, "wlc");
         let dest = &services[0].dests[0];

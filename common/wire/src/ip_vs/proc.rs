@@ -253,9 +253,28 @@ pub fn totals(text: &str) -> Option<[u64; 5]> {
     Some([next()?, next()?, next()?, next()?, next()?])
 }
 
-/// Whether a line of `/proc/net/ip_vs_conn_sync` is of a connection that a synchronisation daemon received.
-pub fn is_synced(line: &str) -> bool {
-    line.split_whitespace().nth(8) == Some("SYNC")
+/// Protocol, state and seconds left of a connection that a synchronisation daemon received, from a line of
+/// `/proc/net/ip_vs_conn_sync`; `None` for any other.
+pub fn synced(line: &str) -> Option<(&str, &str, u64)> {
+    let mut words = Words(line);
+    let (protocol, state, origin) = (words.next()?, words.nth(6)?, words.next()?);
+    (origin == "SYNC").then(|| Some((protocol, state, words.next()?.parse().ok()?)))?
+}
+
+/// The device that has joined the multicast group, from `/proc/net/igmp`.
+pub fn joined(text: &str, group: Ipv4Addr) -> Option<&str> {
+    let group = format!("{:08X}", u32::from_ne_bytes(group.octets()));
+    let mut device = None;
+    for line in text.lines() {
+        let mut words = Words(line);
+        if line.starts_with(|c: char| c.is_ascii_digit()) {
+            // A name of ten characters or more leaves no blank before the colon.
+            device = words.nth(1).map(|name| name.trim_end_matches(':'));
+        } else if words.next() == Some(group.as_str()) {
+            return device;
+        }
+    }
+    None
 }
 
 /// A socket of `/proc/net/tcp`, `udp`, `tcp6` or `udp6`.
@@ -378,8 +397,19 @@ mod tests {
     #[test]
     fn only_what_was_received_counts_as_synced() {
         let local = include_str!("../../testdata/ip_vs/uml-6.1/proc_net_ip_vs_conn_sync");
-        assert!(local.lines().count() > 10 && !local.lines().any(is_synced));
-        assert!(is_synced("TCP 0A000002 C566 0A000001 0050 C0A83302 0050 ESTABLISHED SYNC       897"));
+        assert!(local.lines().count() > 10 && !local.lines().any(|line| synced(line).is_some()));
+        let line = "TCP 0A000002 C566 0A000001 0050 C0A83302 0050 ESTABLISHED SYNC       897";
+        assert_eq!(synced(line), Some(("TCP", "ESTABLISHED", 897)));
+    }
+
+    #[test]
+    fn a_group_has_the_device_that_joined_it() {
+        let text = "Idx\tDevice    : Count Querier\tReporter\n1\tlo        :     1      V3\n\t\t\t\t010000E0     1 0:00000000\t\t0\n\
+            6\tsyB       :     2      V3\n\t\t\t\t510000E0     1 0:00000000\t\t0\n\t\t\t\t010000E0     1 0:00000000\t\t0\n";
+        assert_eq!(joined(text, Ipv4Addr::new(224, 0, 0, 81)), Some("syB"));
+        assert_eq!(joined(text, Ipv4Addr::new(224, 0, 0, 90)), None);
+        let long = text.replace("syB       :", "enp130s0f0:");
+        assert_eq!(joined(&long, Ipv4Addr::new(224, 0, 0, 81)), Some("enp130s0f0"));
     }
 
     #[test]

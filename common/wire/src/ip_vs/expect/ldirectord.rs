@@ -77,7 +77,13 @@ pub(super) fn parse(
     let mut expectation = Expectation::new(Manager::Ldirectord);
     for block in blocks {
         let defaults = (quiescent, fallback.as_deref());
-        expectation.services.push(service(&block, defaults, surroundings)?);
+        let service = service(&block, defaults, surroundings)?;
+        if block.check.as_deref() == Some("off") {
+            expectation.note(&block.place, "checktype=off: nothing is activated, and nothing compared");
+            expectation.uncompared.push(service.key);
+        } else {
+            expectation.services.push(service);
+        }
     }
     Ok(expectation)
 }
@@ -108,15 +114,13 @@ fn service(
             .ok_or_else(|| error(format!("the name {host} has no address")))?;
         Key::Address { protocol, address: SocketAddr::new(ip, port) }
     };
-    let check = block.check.as_deref();
-    let when_down = match (matches!(check, Some("on" | "off")), block.quiescent.unwrap_or(quiescent)) {
+    let when_down = match (block.check.as_deref() == Some("on"), block.quiescent.unwrap_or(quiescent)) {
         (true, _) => WhenDown::Stays,
         (false, true) => WhenDown::Weightless,
         (false, false) => WhenDown::Removed,
     };
     let mut servers = Vec::new();
-    // Nothing is activated with `checktype=off`.
-    for (place, real) in block.reals.iter().filter(|_| check != Some("off")) {
+    for (place, real) in &block.reals {
         let real = reals(real, &key, when_down, protocol, surroundings);
         servers.extend(real.map_err(|why| ExpectError { place: place.clone(), why })?);
     }

@@ -112,7 +112,7 @@ fn what_the_daemon_makes_of_odd_files() {
     let service = &of(text)[0];
     assert_eq!(service.key.to_string(), "UDP 192.0.2.1:80");
     assert_eq!(service.servers[0].address.to_string(), "192.0.2.7:80");
-    assert_eq!(service.sorry.map(|sorry| sorry.to_string()).as_deref(), Some("192.0.2.9:80"));
+    assert_eq!(service.sorry.map(|sorry| sorry.to_string()).as_deref(), Some("192.0.2.9:0"));
     assert_eq!(service.servers[0].forward, Some(Forward::Masq));
 
     let text = "virtual_server 192.0.2.1 80 {\ninhibit_on_failure\nreal_server 192.0.2.7 80 {\ninhibit_on_failure off\nTCP_CHECK {\n}\n}\n}\n";
@@ -167,6 +167,9 @@ fn ranges_and_networks_of_a_group() {
     assert_eq!(of("2001:db8::1e-1f 80"), Ok(2));
     assert!(of("10.0.0.0/8 80").expect_err("too many").contains("test.conf:2"));
     assert!(of("192.0.2.12-10 80").is_err());
+    assert!(of("192.0.2.1/99 80").is_err());
+    let many = "10.0.0.0/20 80\n".repeat(40);
+    assert_eq!(of(&many), Err("test.conf:26: the group has too many servers".to_owned()));
 }
 
 fn member_count(member: &str) -> Result<usize, String> {
@@ -211,6 +214,9 @@ fn ldirectord_keeps_quiescent_servers_and_has_a_fallback() {
             format!("fallback=127.0.0.1:80 {method}\nvirtual=192.0.2.1:443\n    real=192.0.2.7:443 gate\n");
         read(&text, None).services[0].sorry.expect("a fallback").to_string()
     };
+    let off = "virtual=192.0.2.1:80\n    real=192.0.2.7:80 gate\n    checktype=off\n";
+    let off = read(off, None);
+    assert_eq!((off.services.len(), off.uncompared.len()), (0, 1), "nothing is activated");
     assert_eq!((sorry("gate"), sorry("masq")), ("127.0.0.1:443".to_owned(), "127.0.0.1:80".to_owned()));
 }
 

@@ -11,7 +11,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use self::lines::{Node, blocks};
 use super::{
-    ExpectError, Expectation, Expected, ExpectedDaemon, Manager, Server, Surroundings, WhenDown, range,
+    ExpectError, Expectation, Expected, ExpectedDaemon, MAX_EXPECTED, Manager, Server, Surroundings,
+    WhenDown, range,
 };
 use crate::ip_vs::model::{full_prefix, prefix, sched_flags};
 use crate::ip_vs::{Forward, Key, Persistence, Protocol, Tunnel};
@@ -133,6 +134,10 @@ fn virtual_server(
                             .map(|ip| Key::Address { protocol, address: SocketAddr::new(ip, port) }),
                     );
                 }
+                // Each gets all servers: a short file can ask for millions.
+                if keys.len().saturating_mul(1 + servers.len()) > MAX_EXPECTED {
+                    return Err(member.error("the group has too many servers"));
+                }
             }
             keys
         }
@@ -152,7 +157,7 @@ fn virtual_server(
     for key in keys {
         let bits = granularity.unwrap_or(full_prefix(key.is_ipv6()));
         let mut servers = servers.clone();
-        // Without a port of its own a server has that of the service, of a group that of each member.
+        // Without a port of its own a server has that of the service, of a group that of each member; a sorry server has 0.
         let own = key.address().map_or(0, |address| address.port());
         for server in &mut servers {
             match server.address.port() {
@@ -161,8 +166,6 @@ fn virtual_server(
                 _ => {}
             }
         }
-        let port = |sorry: SocketAddr| if sorry.port() == 0 { own } else { sorry.port() };
-        let sorry = sorry.map(|sorry| SocketAddr::new(sorry.ip(), port(sorry)));
         services.push(Expected {
             key,
             scheduler: Some(scheduler.to_owned()),
@@ -274,6 +277,9 @@ fn method(
 fn member_addresses(text: &str) -> Option<Vec<IpAddr>> {
     if let Some((base, bits)) = text.split_once('/') {
         let (base, bits) = (base.parse::<IpAddr>().ok()?, bits.parse::<u32>().ok()?);
+        if bits > u32::from(full_prefix(base.is_ipv6())) {
+            return None;
+        }
         return match base {
             IpAddr::V4(ip) => {
                 let host = u32::MAX.checked_shr(bits).unwrap_or(0);
