@@ -52,7 +52,9 @@ impl StateFile {
         }
         let own = PathBuf::from(format!("/var/tmp/weir-{}", geteuid().as_raw()));
         match DirBuilder::new().mode(0o700).create(&own) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                return Err(Error::new(error.kind(), format!("cannot make {}: {error}", own.display())));
+            }
             _ => is_private(&own)?,
         }
         Ok(Self::in_folder(&own, plugin, target))
@@ -79,8 +81,12 @@ impl StateFile {
     /// Replaces what was saved. A reader sees the old text or the new one.
     ///
     /// # Errors
-    /// When the folder is full or may not be written to.
+    /// When the folder is full or may not be written to, and when the text is longer than what would be loaded again.
     pub fn save(&self, text: &str) -> Result<()> {
+        if (self.header.len() + text.len()) as u64 > STATE_MAX {
+            let why = format!("{} bytes are more than a state may have", text.len());
+            return Err(Error::new(ErrorKind::FileTooLarge, why));
+        }
         let unfinished = self.path.with_extension(format!("new{}", std::process::id()));
         // What a killed run of the same process id has left.
         let _ = fs::remove_file(&unfinished);
@@ -139,6 +145,9 @@ mod tests {
         assert_eq!(file.load().as_deref(), Some("hits 2\n"));
         assert_eq!(fs::metadata(file.path()).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing unfinished is left");
+        let long = "x".repeat(usize::try_from(STATE_MAX).unwrap());
+        assert!(file.save(&long).is_err(), "what would not be loaded is not saved");
+        assert_eq!(file.load().as_deref(), Some("hits 2\n"));
         let other = StateFile { header: "weir-state 1 check_squid another\n".to_owned(), ..file.clone() };
         assert_eq!(other.load(), None, "a file of another target is not ours");
         fs::remove_dir_all(folder).unwrap();
