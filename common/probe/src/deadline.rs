@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_part_of_the_time_never_prolongs_it() {
-        let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3600));
+        let (minute, hour) = (Duration::from_mins(1), Duration::from_hours(1));
         let whole = Deadline::after(minute);
         assert_eq!(whole.within(hour).instant(), whole.instant());
         assert_eq!(whole.within(hour).within(hour).timeout(), minute);
