@@ -393,7 +393,7 @@ mod tests {
     fn the_file_of_another_director_is_said_once() {
         let expectation = file("keepalived-1-simple.conf", config!("keepalived-1-simple.conf"));
         let table = live("-A -t 192.0.2.1:80 -s rr\n-a -t 192.0.2.1:80 -r 192.0.2.7:80 -m -w 1\n");
-        assert_eq!(words(&expectation, &table), [" OtherFile"]);
+        assert_eq!(words(&expectation, &table), [" NoneLeft { services: 3 }"]);
         // Only sorry servers left is an outage, not another file; and so is an empty table.
         let table = live(
             "-A -t 10.0.0.4:554 -s wrr -p 360 -M 255.255.255.0\n-a -t 10.0.0.4:554 -r 192.168.53.2:554 -i\n",
