@@ -161,7 +161,9 @@ fn text(outcome: &Outcome, common: &Common) -> String {
         Output::Json => render::json(outcome),
         Output::Openmetrics => render::openmetrics(outcome),
         Output::Human => {
-            let color = terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+            let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
+                || std::env::var_os("TERM").is_some_and(|v| v == "dumb");
+            let color = terminal && !plain;
             render::human(outcome, Style { color, verbosity: common.verbosity })
         }
     }

@@ -253,10 +253,11 @@ async fn receive(
     match head.status {
         200 | 206 => {}
         status @ (401 | 403 | 407) => {
-            let given = if options.credentials.is_some() {
-                "the credentials are refused"
-            } else {
-                "it wants credentials"
+            let given = match status {
+                _ if options.credentials.is_some() => "the credentials are refused",
+                // Icecast and SHOUTcast also say it when they are full.
+                403 => "by an access list or a limit of listeners",
+                _ => "it wants credentials",
             };
             return Err(Problem::new(
                 &fault::AUTH,

@@ -10,6 +10,7 @@ use weir_contract::{Field, Outcome, Problem, Range, Sample, State, Thresholds, U
 use weir_probe::Probe;
 use weir_probe::http_stream::{Heard, Listen, Tap, listen};
 use weir_wire::auth::Credentials;
+use weir_wire::media::Container;
 
 use crate::common::{self, HTTP_PORTS, SourceArgs, StreamCheck, StreamLimits};
 use crate::dead_air::DeadAirArgs;
@@ -183,10 +184,13 @@ fn flow(outcome: &mut Outcome, heard: &Heard) {
 }
 
 /// Whether it is the right media.
-fn content(outcome: &mut Outcome, args: &StreamArgs, heard: &Heard, container: weir_wire::media::Container) {
+fn content(outcome: &mut Outcome, args: &StreamArgs, heard: &Heard, container: Container) {
     if !container.is_media() {
         let claimed = heard.content_type.as_deref().unwrap_or("nothing");
-        outcome.find(&fault::NOT_MEDIA, format!("the body is {container}, the server claims {claimed}"));
+        let other =
+            if container == Container::Playlist { "; check_hls and check_playlist follow it" } else { "" };
+        outcome
+            .find(&fault::NOT_MEDIA, format!("the body is {container}, the server claims {claimed}{other}"));
     } else if let Some(expected) = &args.expect_codec
         && !container.name().to_lowercase().contains(&expected.to_lowercase())
     {

@@ -206,9 +206,15 @@ fn flow(outcome: &mut Outcome, args: &RtspArgs, seen: &Seen) {
         } else {
             (&fault::RTSP_SILENT, if seen.transport == Some("RDT") { "no media" } else { "no RTP" })
         };
-        let garbage: u64 = seen.tracks.iter().map(|track| track.garbage).sum();
-        let empty: u64 = seen.statistics().map(|(_, statistics)| statistics.received).sum();
-        let instead: Vec<String> = [(garbage, "that are none of it"), (empty, "without payload")]
+        let sum = |of: fn(&Track) -> u64| seen.tracks.iter().map(of).sum::<u64>();
+        let (garbage, unnamed) = (sum(|track| track.garbage), sum(|track| track.unnamed));
+        let received: u64 = seen.statistics().map(|(_, statistics)| statistics.received).sum();
+        let which = [
+            (garbage, "that are none of it"),
+            (unnamed, "of payload types that the description does not name"),
+            (received.saturating_sub(unnamed), "without payload"),
+        ];
+        let instead: Vec<String> = which
             .iter()
             .filter(|(count, _)| *count > 0)
             .map(|(count, which)| format!(", {count} packets {which}"))

@@ -158,15 +158,16 @@ fn a_frozen_server_is_critical_at_the_deadline() -> Result<()> {
 #[test]
 fn media_that_stops_while_it_is_watched_has_stalled() -> Result<()> {
     let Some(lab) = Lab::for_test(&["gst", "perl-rtsp", "ffmpeg"]) else { return Ok(()) };
-    let (gst, perl) = (lab.gst().start()?, lab.perl_rtsp()?);
-    let runs = [(gst.url("/live"), "tcp"), (gst.url("/live"), "udp"), (perl.url().to_owned(), "auto")];
+    let (one, other, perl) = (lab.gst().start()?, lab.gst().start()?, lab.perl_rtsp()?);
+    let runs = [(one.url("/live"), "tcp"), (other.url("/live"), "udp"), (perl.url().to_owned(), "auto")];
     let watch = |(url, how): (String, &str)| {
         rtsp(&lab, &["-v", &url, "--transport", how, "--watch", "6", "-t", "13"])
     };
     let seen = std::thread::scope(|scope| {
         let watched = scope.spawn(|| together(runs, watch));
         std::thread::sleep(SETTLED);
-        gst.pause()?;
+        one.pause()?;
+        other.pause()?;
         perl.encoder().pause()?;
         watched.join().expect("no panic")
     })?;
@@ -181,14 +182,15 @@ fn media_that_stops_while_it_is_watched_has_stalled() -> Result<()> {
 #[test]
 fn a_server_that_dies_while_it_is_watched_has_ended_the_stream() -> Result<()> {
     let Some(lab) = Lab::for_test(&["gst", "ffmpeg"]) else { return Ok(()) };
-    let gst = lab.gst().start()?;
-    let url = gst.url("/live");
+    // One server each: this one may answer 503 to a second client that comes while the media of the first is being prepared.
+    let servers = [lab.gst().start()?, lab.gst().start()?];
+    let url = servers[0].url("/live");
+    let runs = [(url.clone(), "tcp"), (servers[1].url("/live"), "udp")];
+    let watch = |(url, how): (String, &str)| rtsp(&lab, &[&url, "--transport", how, "--watch", "6"]);
     let seen = std::thread::scope(|scope| {
-        let watched = scope.spawn(|| {
-            together(["tcp", "udp"], |how| rtsp(&lab, &[&url, "--transport", how, "--watch", "6"]))
-        });
+        let watched = scope.spawn(|| together(runs, watch));
         std::thread::sleep(SETTLED);
-        gst.kill()?;
+        servers.iter().try_for_each(|server| server.kill())?;
         watched.join().expect("no panic")
     })?;
     for seen in &seen {

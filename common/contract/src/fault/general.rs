@@ -80,8 +80,8 @@ catalogue! {
         "The server sent more than a sane answer holds."
         "look at what the server sends: this is a wrong URL or a broken server"
     AUTH "E-AUTH" Server Critical
-        "The server wants credentials, or refuses those given."
-        "check user and password (--user, --password-file) and the server's access list"
+        "The server wants credentials, or refuses those given or this client."
+        "check user and password (--user, --password-file), the server's access list and its limit of clients"
     REDIRECT_LOOP "E-REDIRECT-LOOP" Server Critical
         "Redirects lead in a circle or are too many."
         "follow the redirects by hand and mend the server's configuration"

@@ -161,13 +161,13 @@ catalogue! {
         "look at the encoder's settings and its input"
     STREAM_SILENT "E-STREAM-SILENT" Media Critical
         "The server accepted the listener and sent no media."
-        "look at the source that feeds this mount"
+        "look at the source that feeds this stream"
     STREAM_STALLED "E-STREAM-STALLED" Media Critical
         "Media came from the server's buffer, then no more."
-        "the source has stalled: look at the encoder that feeds this mount"
+        "the source has stalled: look at the encoder that feeds this stream"
     STREAM_ENDED "E-STREAM-ENDED" Media Critical
         "The server ended a live stream while it was watched."
-        "look at the source that feeds this mount"
+        "look at the source that feeds this stream"
     STREAM_GAP "E-STREAM-GAP" Media Warning
         "The longest pause in the stream is too long."
         "look at the encoder and the server's load"

@@ -297,15 +297,20 @@ impl Track {
             self.bye |= reports(bytes).any(|report| matches!(report, Ok(Report::Bye { .. })));
             return;
         }
-        let Ok(packet) = Packet::parse(bytes) else {
+        let Ok(mut packet) = Packet::parse(bytes) else {
             self.garbage += 1;
             return;
         };
-        self.reception.record(&packet, now);
         let format = self.formats.iter().find(|format| format.payload_type == packet.payload_type);
         if let (Some(tap), Some(format)) = (tap, format) {
             (tap.borrow_mut())(number, format, &packet);
         }
+        // Players drop what the description does not name. Its number counts all the same: it may be one of the media's (RFC 3389).
+        if format.is_none() && !self.formats.is_empty() {
+            self.unnamed += 1;
+            packet.payload = &[];
+        }
+        self.reception.record(&packet, now);
     }
 }
 

@@ -82,6 +82,8 @@ pub struct Track {
     pub bye: bool,
     /// Packets on its channel or port that are no RTP.
     pub garbage: u64,
+    /// RTP of payload types that the description does not name: no media.
+    pub unnamed: u64,
     /// Packets that came by UDP and that this host's buffer had no room for: missing, and not lost by the network.
     pub overflowed: u64,
     /// What its payload types stand for.
@@ -104,6 +106,7 @@ impl Track {
             reception: Reception::new(media.clock_rate()),
             bye: false,
             garbage: 0,
+            unnamed: 0,
             overflowed: 0,
             formats: media.formats.clone(),
         };

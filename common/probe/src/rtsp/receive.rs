@@ -201,6 +201,7 @@ mod tests {
     use std::time::Instant;
 
     use weir_wire::rtp::{Packet, Reception, Statistics};
+    use weir_wire::sdp;
 
     use super::*;
     use crate::rtsp::{Delivery, Track};
@@ -208,6 +209,18 @@ mod tests {
 
     const RATE: u32 = 90_000;
     const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    #[test]
+    fn what_the_description_does_not_name_is_no_media() {
+        let description = sdp::parse(b"v=0\r\nm=audio 0 RTP/AVP 8\r\n").expect("a description");
+        let mut track = Track::new(&description.media[0], None);
+        for (sequence, payload_type) in (0..).zip([8, 8, 13, 8]) {
+            let head = [0x80, payload_type, 0, sequence, 0, 0, 0, 0, 0, 0, 0, 7];
+            track.take(0, &[head.as_slice(), &[1; 20]].concat(), Duration::from_millis(20), None);
+        }
+        let counted = track.reception.statistics(Duration::from_millis(20));
+        assert_eq!((counted.bytes, counted.missing, track.unnamed), (60, 0, 1));
+    }
 
     /// Sends five packets whose time stamps say when they really went, however busy the machine is. The longest pause between two.
     fn send_five(mut send: impl FnMut(&[u8])) -> Duration {
@@ -282,6 +295,7 @@ mod tests {
                 reception: Reception::new(Some(RATE)),
                 bye: false,
                 garbage: 0,
+                unnamed: 0,
                 overflowed: 0,
                 formats: Vec::new(),
             });

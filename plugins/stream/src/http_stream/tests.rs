@@ -2,7 +2,6 @@
 
 use weir_cli::parse_options;
 use weir_wire::icy::Station;
-use weir_wire::media::Container;
 
 use super::*;
 

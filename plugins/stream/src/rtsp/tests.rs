@@ -29,6 +29,7 @@ fn track(kind: &str, packets: &[(u32, u16)]) -> Track {
         reception,
         bye: false,
         garbage: 0,
+        unnamed: 0,
         overflowed: 0,
         formats: Vec::new(),
     }
