@@ -39,6 +39,8 @@ pub struct Channel {
     pub name: String,
     /// Its URL, without credentials.
     pub url: String,
+    /// What its check measures, and what its options ask of that.
+    measures: Vec<(&'static Field, Thresholds)>,
     watcher: Box<dyn Watcher>,
     common: Common,
 }
@@ -46,7 +48,6 @@ pub struct Channel {
 /// A check and its options, whichever it is.
 trait Watcher: fmt::Debug {
     fn check<'a>(&'a self, common: &'a Common) -> Pin<Box<dyn Future<Output = Outcome> + 'a>>;
-    fn thresholds(&self) -> Vec<(&'static Field, Thresholds)>;
 }
 
 /// The options of the check `C`.
@@ -57,19 +58,20 @@ impl<C: StreamCheck + fmt::Debug> Watcher for By<C> {
     fn check<'a>(&'a self, common: &'a Common) -> Pin<Box<dyn Future<Output = Outcome> + 'a>> {
         Box::pin(outcome::<C>(&self.0, common))
     }
-
-    fn thresholds(&self) -> Vec<(&'static Field, Thresholds)> {
-        C::thresholds(&self.0)
-    }
 }
 
-/// Reads the words of a command line as options of one check.
-type Reader = fn(&[String]) -> Result<(Box<dyn Watcher>, Common), Problem>;
+/// Makes a channel of a name and the words of one check's command line.
+type Reader = fn(&str, &[String]) -> Result<Channel, Problem>;
 
-fn by<C: StreamCheck + fmt::Debug + 'static>(
-    words: &[String],
-) -> Result<(Box<dyn Watcher>, Common), Problem> {
-    parse_options::<C>(words).map(|(args, common)| (Box::new(By::<C>(args)) as Box<dyn Watcher>, common))
+fn by<C: StreamCheck + fmt::Debug + 'static>(name: &str, words: &[String]) -> Result<Channel, Problem> {
+    let (args, common) = parse_options::<C>(words)?;
+    Ok(Channel {
+        name: name.to_owned(),
+        url: redact(C::url(&args)).into_owned(),
+        measures: C::thresholds(&args),
+        watcher: Box::new(By::<C>(args)),
+        common,
+    })
 }
 
 /// The check that fits a URL.
@@ -103,7 +105,7 @@ impl Channel {
             let known = SCHEMES.join(", ");
             return Err(wrong(format!("nobody here speaks {scheme}: use one of {known}")));
         };
-        Self::read(name, words, reader).map_err(|problem| wrong(problem.text))
+        reader(name, words).map_err(|problem| wrong(problem.text))
     }
 
     /// A channel that was seen to be HLS, whatever its URL says.
@@ -111,7 +113,7 @@ impl Channel {
     /// # Errors
     /// E-USAGE.
     pub fn hls(name: &str, words: &[String]) -> Result<Self, Problem> {
-        Self::read(name, words, by::<Hls>)
+        by::<Hls>(name, words)
     }
 
     /// A channel that was seen to be DASH, whatever its URL says.
@@ -119,13 +121,7 @@ impl Channel {
     /// # Errors
     /// E-USAGE.
     pub fn dash(name: &str, words: &[String]) -> Result<Self, Problem> {
-        Self::read(name, words, by::<Dash>)
-    }
-
-    fn read(name: &str, words: &[String], reader: Reader) -> Result<Self, Problem> {
-        let (watcher, common) = reader(words)?;
-        let url = words.first().map(|url| redact(url).into_owned()).unwrap_or_default();
-        Ok(Self { name: name.to_owned(), url, watcher, common })
+        by::<Dash>(name, words)
     }
 
     /// Whether a check here speaks this scheme.
@@ -142,13 +138,13 @@ impl Channel {
 
     /// Whether its check measures `field`.
     pub fn measures(&self, field: &'static Field) -> bool {
-        self.watcher.thresholds().iter().any(|(own, _)| own.id == field.id)
+        self.measures.iter().any(|(own, _)| own.id == field.id)
     }
 
     /// What its options ask of `field`.
     pub fn thresholds(&self, field: &'static Field) -> Thresholds {
-        let own = self.watcher.thresholds().into_iter().find(|(own, _)| own.id == field.id);
-        own.map(|(_, thresholds)| thresholds).unwrap_or_default()
+        let own = self.measures.iter().find(|(own, _)| own.id == field.id);
+        own.map(|(_, thresholds)| *thresholds).unwrap_or_default()
     }
 }
 
