@@ -5,9 +5,12 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use rustix::process::getpid;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::{Lab, Process, ReleaseRoot};
 
@@ -112,7 +115,7 @@ impl Uml {
         ]);
         linux.args(["quiet", "loglevel=3", NO_VECTORS]).arg(format!("init={}", init.display()));
         linux.stdin(std::process::Stdio::null());
-        let process = Process::start(&self.lab, &name, linux)?;
+        let process = on_one_processor(|| Process::start(&self.lab, &name, linux))??;
         let begin = Instant::now();
         while process.is_running() && begin.elapsed() < HANGS {
             std::thread::sleep(Duration::from_millis(20));
@@ -127,6 +130,23 @@ impl Uml {
         }
         Ok(Guest { log, folder })
     }
+}
+
+/// Runs `start` with one of this process's processors alone, which what it starts inherits; each call takes the next one.
+///
+/// A guest has one processor, and its kernel and its programs are processes here that take turns. On two processors that costs three
+/// times as much, and never the same (a program that does nothing: 3.8 ms on one, 4 to 15 on two).
+fn on_one_processor<T>(start: impl FnOnce() -> T) -> Result<T> {
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    let all = sched_getaffinity(None)?;
+    let own: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|&cpu| all.is_set(cpu)).collect();
+    let turn = CALLS.fetch_add(1, Ordering::Relaxed) + usize::try_from(getpid().as_raw_nonzero().get())?;
+    let mut one = CpuSet::new();
+    one.set(own[turn % own.len()]);
+    sched_setaffinity(None, &one)?;
+    let started = start();
+    sched_setaffinity(None, &all)?;
+    Ok(started)
 }
 
 impl Guest {

@@ -69,22 +69,27 @@ impl Reader {
         // The kernel writes ASCII, so that no character is cut in two.
         let mut text = std::str::from_utf8(bytes)
             .map_err(|_| TableError::new(self.lines + 1, "no text", &String::from_utf8_lossy(bytes)))?;
-        while let Some((head, rest)) = text.split_once('\n') {
+        if !self.begun.is_empty()
+            && let Some((end, rest)) = text.split_once('\n')
+        {
             text = rest;
-            if self.begun.is_empty() {
-                self.line(head)?;
-            } else {
-                let mut line = std::mem::take(&mut self.begun);
-                line.push_str(head);
-                self.line(&line)?;
-                line.clear();
-                self.begun = line; // keeps its room
+            let mut line = std::mem::take(&mut self.begun);
+            line.push_str(end);
+            self.line(&line)?;
+            line.clear();
+            self.begun = line; // keeps its room
+        }
+        if self.begun.is_empty() {
+            let (mut lines, rest) = text.split_at(text.rfind('\n').map_or(0, |end| end + 1));
+            text = rest;
+            while !lines.is_empty() {
+                lines = self.line(lines)?;
             }
         }
         self.begun.push_str(text);
         if self.begun.len() > MAX_LINE {
             let line = std::mem::take(&mut self.begun);
-            return self.line(&line);
+            self.line(&line)?;
         }
         Ok(())
     }
@@ -107,26 +112,32 @@ impl Reader {
         Ok(self.table)
     }
 
-    fn line(&mut self, line: &str) -> Result<(), TableError> {
+    /// Reads the first line of `text`; what is behind it.
+    fn line<'a>(&mut self, text: &'a str) -> Result<&'a str, TableError> {
         self.lines += 1;
-        let error = |why| TableError::new(self.lines, why, line);
-        if line.len() > MAX_LINE {
+        let mut words = Words(text);
+        let read = row(&mut self.table, &mut words);
+        // Most of the line has been walked through by now.
+        let end = words.0.bytes().position(|byte| byte == b'\n');
+        let rest = end.and_then(|end| words.0.get(end + 1..)).unwrap_or_default();
+        let error = |why| TableError::new(self.lines, why, text.lines().next().unwrap_or_default());
+        if text.len() - rest.len() > MAX_LINE {
             return Err(error("too long"));
         }
         if self.lines > MAX_ROWS {
             return Err(error("too many rows"));
         }
-        row(&mut self.table, line).map_err(error)
+        read.map_err(error)?;
+        Ok(rest)
     }
 }
 
-/// One line, into the table; or why it is none of it.
-fn row(table: &mut Table, line: &str) -> Result<(), &'static str> {
+/// The words of one line, into the table; or why it is none of it.
+fn row(table: &mut Table, words: &mut Words<'_>) -> Result<(), &'static str> {
     const FEW: &str = "too few columns";
-    let mut words = Words(line);
     match words.next() {
         None | Some("Prot") => {}
-        Some("IP") => table.size = size(line),
+        Some("IP") => table.size = words.find_map(size),
         Some("->") => {
             let address = words.next().ok_or(FEW)?;
             if address == "RemoteAddress:Port" {
@@ -175,19 +186,20 @@ fn row(table: &mut Table, line: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// The words between blanks. `split_ascii_whitespace` makes an empty one of each blank that fills a column, and takes twice as long.
+/// The words of a line, between blanks. `split_ascii_whitespace` makes an empty one of each blank that fills a column, and takes twice
+/// as long.
 struct Words<'a>(&'a str);
 
 impl<'a> Iterator for Words<'a> {
     type Item = &'a str;
 
     fn next(&mut self) -> Option<&'a str> {
-        let start = self.0.bytes().position(|byte| !byte.is_ascii_whitespace())?;
+        let start = self.0.bytes().position(|byte| byte != b' ' && byte != b'\t')?;
         let text = self.0.get(start..)?;
-        let end = text.bytes().position(|byte| byte.is_ascii_whitespace()).unwrap_or(text.len());
+        let end = text.bytes().position(|byte| byte <= b' ').unwrap_or(text.len());
         let (word, rest) = text.split_at_checked(end)?;
-        self.0 = rest;
-        Some(word)
+        self.0 = if word.is_empty() { text } else { rest };
+        (!word.is_empty()).then_some(word)
     }
 }
 
@@ -211,8 +223,8 @@ fn mask_prefix(mask: Option<u32>, key: &Key) -> u8 {
 
 /// `0A000001:0050` or `[2001:0db8:...:0001]:0050`.
 fn socket_address(text: &str) -> Option<SocketAddr> {
-    let (ip, port) = text.rsplit_once(':')?;
-    let port = u16::from_str_radix(port, 16).ok()?;
+    let (ip, port) = text.split_at_checked(text.len().checked_sub(5)?)?;
+    let port = u16::from_str_radix(port.strip_prefix(':')?, 16).ok()?;
     let ip: IpAddr = match ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')) {
         Some(ip) => ip.parse::<Ipv6Addr>().ok()?.into(),
         None if ip.len() == 8 => Ipv4Addr::from(u32::from_str_radix(ip, 16).ok()?).into(),
