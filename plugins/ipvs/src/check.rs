@@ -229,15 +229,14 @@ fn check(args: &IpvsArgs, place: &Place, details: bool, deadline: Deadline) -> R
     let spread = args.wants(&fields::IMBALANCE).then(|| Keep::open(args, "imbalance"));
     report.before = spread.as_ref().map(|keep| Memory::parse(&keep.before()));
     let mut unkept = Vec::new();
+    // A master is judged by what is there now.
+    let backup = sync::drops(&report.sync).is_some();
     if args.sync.is_some() {
         let keep = Keep::open(args, "sync");
         report.heard_before = Heard::parse(&keep.before());
         report.heard = Heard::next(report.heard_before.as_ref(), &report.sync, now());
-        // A master is judged by what is there now.
-        let (text, backup) = (report.heard.text(), sync::drops(&report.sync).is_some());
-        unkept.extend(
-            keep.save(&text).err().filter(|_| backup).map(|why| format!("what a backup hears {why}")),
-        );
+        let saved = keep.save(&report.heard.text());
+        unkept.extend(saved.err().filter(|_| backup).map(|why| format!("what a backup hears {why}")));
     }
     if args.role == Some(Role::Vip) {
         let all = sync::addresses(deadline).unwrap_or_default();
@@ -256,7 +255,10 @@ fn check(args: &IpvsArgs, place: &Place, details: bool, deadline: Deadline) -> R
         let (passed, traffic) = Passed::next(Passed::parse(&keep.before()).as_ref(), packets, average, now());
         match keep.save(&passed.text()) {
             Ok(()) => report.traffic = Some(traffic),
-            Err(why) => unkept.push(format!("whether this director carries traffic {why}")),
+            Err(why) if backup || args.role.is_some() => {
+                unkept.push(format!("whether this director carries traffic {why}"));
+            }
+            Err(_) => {}
         }
     }
     let mut outcome = judge(args, &report, &wanted, details);

@@ -156,7 +156,9 @@ pub(crate) fn sync(outcome: &mut Outcome, args: &IpvsArgs, report: &Report, want
         // A new socket begins at 0 again.
         before.map_or(0, |before| now.checked_sub(before).unwrap_or(now))
     });
-    if lost.is_none() && args.limits_set(&f::SYNC_DROPS) {
+    // A master receives nothing that could be dropped.
+    let unseen = report.sync.iter().all(|facts| facts.socket.is_none());
+    if lost.is_none() && unseen && args.limits_set(&f::SYNC_DROPS) {
         let text = format!("not known here: {}: no backup's socket is seen", f::SYNC_DROPS.label);
         outcome.find(&fault::IPVS_UNSEEN, text);
     }

@@ -133,7 +133,8 @@ impl Heard {
 
 /// What all backup sockets have dropped.
 pub(crate) fn drops(facts: &[Facts]) -> Option<u64> {
-    facts.iter().filter_map(|facts| facts.socket).map(|socket| socket.drops).reduce(|a, b| a + b)
+    let backups = facts.iter().filter(|facts| facts.daemon.role == DaemonRole::Backup);
+    backups.filter_map(|facts| facts.socket).map(|socket| socket.drops).reduce(|a, b| a + b)
 }
 
 /// Looks at all daemons of this director.

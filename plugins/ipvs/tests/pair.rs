@@ -45,23 +45,30 @@ client python3 $GUEST/traffic.py talk tcp 10.0.0.1 443 30 0
 sleep 2.5
 say fourth $CHECK $watch
 say unkept $CHECK --state-dir /nonexistent -w imbalance=20
-nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
-say nobody nobody $CHECK --sync master --state-dir /nonexistent
-say blind nobody $CHECK -w imbalance=20 --state-dir /nonexistent
+NOBODY="setpriv --reuid=65534 --regid=65534 --clear-groups $CHECK --state-dir /nonexistent"
+say nobody $NOBODY --sync any -w sync_drops=5
+say blind $NOBODY -w imbalance=20
+other $CHECK $kept --sync backup --role standby > /dev/null
 # The master speaks with another number: what the backup holds only grows old.
 ipvsadm --stop-daemon master
 ipvsadm --start-daemon master --mcast-interface syA --syncid 8
 client python3 $GUEST/traffic.py talk tcp 10.0.0.1 80 20 0
-sleep 1
+# Seven minutes pass.
+for state in check_ipvs-sync_*; do
+  awk '$1 == "at" || $1 == "heard" { $2 -= 400 } $1 == "left" { $4 += 400 } { print }' $state > aged; cat aged > $state
+done
+say deaf other $CHECK $kept --sync backup --role standby
 ipvsadm --stop-daemon master
 ipvsadm --start-daemon master --mcast-interface syA --mcast-port 9999 --mcast-group 224.0.0.90
-say elsewhere nobody $CHECK --sync master
+say elsewhere $NOBODY --sync master
 say elsewhere-root $CHECK --sync master
 other ip link set syB down
 say carrier $CHECK --sync master
 say down other $CHECK --sync backup
+say down-nobody other $NOBODY --sync backup
 other ip link del syB
 say gone other $CHECK --sync any
+say gone-nobody other $NOBODY --sync backup
 "#;
 
 #[test]
@@ -95,11 +102,14 @@ fn both_directors_are_told_apart_and_a_daemon_without_interface_is_dead() -> Res
     says("third", &["IPVS OK"])?;
     says("fourth", &["E-IPVS-IMBALANCE", "exit code 1"])?;
     says("unkept", &["IPVS UNKNOWN", "nothing can be kept in /nonexistent", "E-IPVS-UNSEEN", "exit code 3"])?;
-    says("nobody", &["CAP_NET_ADMIN is missing"])?;
+    says("nobody", &["IPVS OK", "CAP_NET_ADMIN is missing"])?;
     says("blind", &["not known here: imbalance: CAP_NET_ADMIN is missing", "exit code 3"])?;
+    says("deaf", &["has heard nothing for", "E-IPVS-SYNC-SILENT", "exit code 1"])?;
     says("elsewhere", &["only those of the usual port are", "E-IPVS-UNSEEN", "exit code 3"])?;
     says("elsewhere-root", &["IPVS OK"])?;
     says("carrier", &["its interface syA has no carrier", "exit code 2"])?;
+    says("down-nobody", &["its interface syB is down", "exit code 2"])?;
+    says("gone-nobody", &["no interface has its address or group", "exit code 2"])?;
     says("down", &["its interface syB is down", "E-IPVS-SYNC]", "exit code 2"])?;
     says("gone", &["its interface syB does not exist", "exit code 2"])
 }

@@ -82,7 +82,15 @@ fn the_culprit_is_named() -> Result<()> {
     says("route", &["VIP OK - ", "3 of 3 real servers too"])?;
     says("director", &["VIP OK - ", "3 of 3 real servers too", "192.168.53.2:80 weight 1: fine"])?;
     says("ready", &["VIP OK - ", "10.0.0.3 on lo, quiet, and served"])?;
-    says("slow", &["servers that answer is 3", "E-IPVS-SERVERS", "E-VIP-SLOW", "exit code 2"])?;
+    says(
+        "slow",
+        &[
+            "number of servers that answer is 3, expected at least 4",
+            "E-IPVS-SERVERS",
+            "E-VIP-SLOW",
+            "exit code 2",
+        ],
+    )?;
     says("udp", &["VIP OK - ", "10.0.0.3 on lo, quiet, and served"])?;
     says("no-udp", &["nobody listens on 10.0.0.3:9001", "known: 10.0.0.3 is on lo", "exit code 2"])?;
     says(

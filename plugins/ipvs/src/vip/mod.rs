@@ -28,8 +28,12 @@ const AT_ONCE: usize = 32;
 const UNSPECIFIED: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// Servers that answer.
-static FINE: Field =
-    Field::gauge("fine", Unit::None, "servers that answer", "Real servers that answer when asked directly.");
+static FINE: Field = Field::gauge(
+    "fine",
+    Unit::None,
+    "number of servers that answer",
+    "Real servers that answer when asked directly.",
+);
 /// How long the virtual address takes.
 static VIP_TIME: Field = Field::gauge(
     "vip_time",
