@@ -62,6 +62,7 @@ try stranger client $VIP http://10.0.0.4/live.m3u8 -r 192.168.51.2=1 -r 192.168.
 echo http://192.168.52.2/news45.ts >> www1/live.m3u8
 try leak client $VIP $URL $reals
 # A server is dead and nobody has noticed.
+sed -i '$d' www1/live.m3u8; sed -i s/sport/news/ www3/live.m3u8
 kill $web2; wait $web2 || true
 try blind client $VIP $URL $reals
 kill $web1 $web3
