@@ -59,6 +59,35 @@ echo http://192.168.52.2:8000/live.mp3 > www1/live.m3u
 try leak --stream http://10.0.0.1/live.m3u
 "#;
 
+/// nginx with its RTMP module, and the library's own listener of SRT, on each of three real servers.
+const PUSHED: &str = r#"
+. $GUEST/network.sh
+ipvsadm -A -t 10.0.0.1:1935 -s rr; ipvsadm -A -u 10.0.0.1:9710 -s rr
+for i in 1 2 3; do
+  ipvsadm -a -t 10.0.0.1:1935 -r 192.168.5$i.2:1935 -m; ipvsadm -a -u 10.0.0.1:9710 -r 192.168.5$i.2:9710 -m
+  mkdir -p /run/nginx$i/vod; cp $MP4 /run/nginx$i/vod/news.mp4
+  cat > /run/nginx$i.conf <<END
+user root; daemon off; pid /run/nginx$i/pid; error_log /run/nginx$i/log; load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
+events { } rtmp { access_log off; server { listen 1935; application vod { play /run/nginx$i/vod; } } }
+END
+  ip netns exec rs$i nginx -c /run/nginx$i.conf > nginx$i 2>&1 & eval nginx$i=$!
+  ip netns exec rs$i python3 $SRT 9710 $TS 100000 > srt$i 2>&1 & eval srt$i=$!
+done
+for i in 1 2 3; do
+  until ip netns exec rs$i ss -ltn | grep -q :1935; do sleep 0.1; done
+  until grep -q ready srt$i; do sleep 0.1; done
+done
+reals="-r 192.168.51.2=1 -r 192.168.52.2=1 -r 192.168.53.2=1"
+try() { local file=$1; shift; client $VIP --stream "$@" $reals -v > $file || echo "exit code $?" >> $file; }
+RTMP=rtmp://10.0.0.1/vod/mp4:news.mp4
+LIVE='srt://10.0.0.1:9710?streamid=tv1'
+try rtmp $RTMP -t 20
+try srt "$LIVE" -t 20
+kill -STOP $srt2; kill $nginx2
+try rtmp-dead $RTMP -t 20
+try srt-dead "$LIVE" -t 10
+"#;
+
 #[test]
 fn a_stream_is_watched_through_the_director_and_at_each_server() -> Result<()> {
     if Lab::for_test(&["uml", "ipvs", "gst", "icecast2", "ffmpeg"]).is_none() {
@@ -84,4 +113,27 @@ fn a_stream_is_watched_through_the_director_and_at_each_server() -> Result<()> {
     says("silent", &["E-VIP-BLIND", "192.168.52.2:8000", "exit code 2"])?;
     says("different", &["another answer comes from: 192.168.53.2:80 [E-VIP-DIFFERENT]"])?;
     says("leak", &["by their own address: 192.168.52.2 [E-VIP-LEAK]", "exit code 2"])
+}
+
+#[test]
+fn frames_of_rtmp_and_packets_of_srt_are_told_server_by_server() -> Result<()> {
+    if Lab::for_test(&["uml", "ipvs", "nginx-rtmp", "srt", "ffmpeg"]).is_none() {
+        return Ok(());
+    }
+    let script = format!(
+        "MP4={} TS={} SRT={}\n{PUSHED}",
+        Clip::Video.path()?.display(),
+        Clip::VideoTs.path()?.display(),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/lab/src/srt_listener.py"),
+    );
+    let Some((_lab, guest)) = common::guest(None, &script)? else { return Ok(()) };
+    let says = |name: &str, words: &[&str]| common::says(&guest, name, words);
+    for name in ["rtmp", "srt"] {
+        says(name, &["VIP OK - ", "3 of 3 real servers too", "real server 192.168.53.2:", "weight 1: fine"])?;
+    }
+    says(
+        "rtmp-dead",
+        &["E-VIP-BLIND", "192.168.52.2:1935 refuses connections [E-TCP-REFUSED]", "exit code 2"],
+    )?;
+    says("srt-dead", &["E-VIP-BLIND", "192.168.52.2:9710 weight 1: ", "E-SRT-TIMEOUT", "exit code 2"])
 }
