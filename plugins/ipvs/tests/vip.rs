@@ -3,7 +3,7 @@
 
 mod common;
 
-use weir_lab::Result;
+use weir_lab::{ReleaseRoot, Result};
 
 const FAULTS: &str = r#"
 . $GUEST/network.sh
@@ -71,7 +71,17 @@ try pool client $VIP $URL $reals
 
 #[test]
 fn the_culprit_is_named() -> Result<()> {
-    let Some((_lab, guest)) = common::guest(None, FAULTS)? else { return Ok(()) };
+    faults(None)
+}
+
+#[test]
+fn so_he_is_by_a_newer_kernel() -> Result<()> {
+    let Some(root) = common::newer_kernel()? else { return Ok(()) };
+    faults(Some(&root))
+}
+
+fn faults(root: Option<&ReleaseRoot>) -> Result<()> {
+    let Some((_lab, guest)) = common::guest(root, FAULTS)? else { return Ok(()) };
     let says = |name: &str, words: &[&str]| -> Result<()> {
         let text = guest.file(name)?;
         for word in words {
