@@ -78,7 +78,9 @@ pub fn run_check<C: Check>(binary: &'static str) -> ExitCode {
     };
     let Cli { own, common } = cli;
     if let Err(problem) = C::validate(&own) {
-        return terminal::fail(C::SERVICE, problem, "");
+        let outcome = Outcome::failed(C::SERVICE, "", problem);
+        terminal::say(&text(&outcome, &common));
+        return ExitCode::from(outcome.state().exit_code());
     }
     if common.explain_thresholds {
         let lines: String = C::thresholds(&own).iter().map(|(field, t)| t.explain(field.id)).collect();

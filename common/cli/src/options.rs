@@ -132,7 +132,7 @@ pub struct Credentials {
     #[allow(clippy::doc_markdown, reason = "this is what --help prints")]
     /// The password. Other users of this machine can see it: prefer --password-file or the environment's WEIR_PASSWORD.
     #[arg(short = 'a', long, value_name = "PASSWORD")]
-    password: Option<String>,
+    password: Option<Secret>,
 
     /// A file whose first line is the password.
     #[arg(long, value_name = "FILE", conflicts_with = "password")]
@@ -149,7 +149,7 @@ impl Credentials {
         password: Option<String>,
         password_file: Option<PathBuf>,
     ) -> Self {
-        Self { user, password, password_file }
+        Self { user, password: password.map(Secret), password_file }
     }
 
     /// The password from the file, the option or the environment, in this order.
@@ -161,7 +161,7 @@ impl Credentials {
 
         let Some(path) = &self.password_file else {
             let environment = || std::env::var("WEIR_PASSWORD").ok();
-            return Ok(self.password.clone().or_else(environment).map(Secret));
+            return Ok(self.password.clone().or_else(|| environment().map(Secret)));
         };
         let mut text = String::new();
         match std::fs::File::open(path).and_then(|f| f.take(PASSWORD_FILE_MAX).read_to_string(&mut text)) {
@@ -198,4 +198,18 @@ fn problem_state(text: &str) -> Result<(&'static Fault, State), String> {
     let fault = Fault::by_code(code)
         .ok_or_else(|| format!("`{code}` is no fault code; docs/fault-codes.md lists them"))?;
     Ok((fault, state.parse()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let (user, password) = (Some("viewer".to_owned()), Some("hunter2".to_owned()));
+        let credentials = Credentials::new(user, password, None);
+        let secret = credentials.password().expect("no file").expect("a password");
+        assert_eq!((format!("{secret:?}").as_str(), secret.reveal()), ("***", "hunter2"));
+        assert!(!format!("{credentials:?}").contains("hunter2"));
+    }
 }

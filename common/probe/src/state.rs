@@ -170,6 +170,19 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_another_user_is_not_believed() {
+        let folder = folder("other");
+        let file = StateFile::in_folder(&folder, "check_squid", "x");
+        file.save("hits 1\n").unwrap();
+        // Only root can give a file away.
+        if geteuid().is_root() {
+            std::os::unix::fs::chown(file.path(), Some(65534), None).unwrap();
+            assert_eq!(file.load(), None);
+        }
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
     fn a_folder_that_others_may_write_to_is_not_private() {
         let folder = folder("open");
         assert!(is_private(&folder).is_ok());

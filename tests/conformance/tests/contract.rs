@@ -84,6 +84,14 @@ fn bad_input_is_unknown_with_one_clear_line() {
 }
 
 #[test]
+fn options_that_make_no_sense_are_told_in_the_format_that_was_asked_for() {
+    let output = run("check_rtsp", &["rtsp://127.0.0.1:1/", "-w", "nosuch=1", "--output", "json"]);
+    assert_eq!(output.status.code(), Some(3));
+    let text = stdout(&output);
+    assert!(text.starts_with('{') && text.contains("E-USAGE") && text.contains("nosuch"), "{text}");
+}
+
+#[test]
 fn a_check_that_hangs_on_a_file_is_ended_after_its_deadline() {
     let lab = Lab::new("watchdog").expect("a lab");
     let pipe = lab.dir().join("nobody-writes");
