@@ -3,7 +3,7 @@
 
 mod common;
 
-use weir_lab::{Guest, Result};
+use weir_lab::{Guest, ReleaseRoot, Result};
 
 /// A shell function that writes what the check says of `$CONF` to a file, and one that waits for a condition.
 const TOOLS: &str = r#"
@@ -93,7 +93,17 @@ say gone
 
 #[test]
 fn the_table_of_the_real_keepalived() -> Result<()> {
-    let Some((_lab, guest)) = common::guest(None, &format!("{TOOLS}{KEEPALIVED}"))? else { return Ok(()) };
+    keepalived(None)
+}
+
+#[test]
+fn the_table_of_a_newer_keepalived() -> Result<()> {
+    let Some(root) = common::newer_kernel()? else { return Ok(()) };
+    keepalived(Some(&root))
+}
+
+fn keepalived(root: Option<&ReleaseRoot>) -> Result<()> {
+    let Some((_lab, guest)) = common::guest(root, &format!("{TOOLS}{KEEPALIVED}"))? else { return Ok(()) };
     let drift = ["E-IPVS-WRONG", "E-IPVS-EXTRA", "E-IPVS-MISSING", "E-IPVS-SERVICE-"];
     assert_says(
         &guest,
@@ -166,7 +176,17 @@ say all-down
 
 #[test]
 fn the_table_of_the_real_ldirectord() -> Result<()> {
-    let Some((_lab, guest)) = common::guest(None, &format!("{TOOLS}{LDIRECTORD}"))? else { return Ok(()) };
+    ldirectord(None)
+}
+
+#[test]
+fn the_table_of_a_newer_ldirectord() -> Result<()> {
+    let Some(root) = common::newer_kernel()? else { return Ok(()) };
+    ldirectord(Some(&root))
+}
+
+fn ldirectord(root: Option<&ReleaseRoot>) -> Result<()> {
+    let Some((_lab, guest)) = common::guest(root, &format!("{TOOLS}{LDIRECTORD}"))? else { return Ok(()) };
     let drift = ["E-IPVS-WRONG", "E-IPVS-EXTRA", "E-IPVS-MISSING", "E-IPVS-SERVICE-"];
     assert_says(
         &guest,

@@ -49,6 +49,8 @@ pub(crate) fn newer_kernel() -> Result<Option<ReleaseRoot>> {
         "sed",
         "python3",
         "libcap2-bin",
+        "keepalived",
+        "ldirectord",
     ];
     ReleaseRoot::new("forky", &packages).map(Some)
 }
