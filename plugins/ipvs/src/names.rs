@@ -170,8 +170,19 @@ impl FromStr for Pattern {
         if text.trim().is_empty() {
             return Err("use an address, `TCP 192.0.2.1:80`, `FWM 7`, with * and ? as wildcards".to_owned());
         }
-        Ok(Self(text.trim().to_ascii_lowercase()))
+        let text = text.trim().to_ascii_lowercase();
+        Ok(Self(match text.rsplit_once(' ') {
+            Some((kind, place)) => format!("{kind} {}", canonical(place)),
+            None => canonical(&text),
+        }))
     }
+}
+
+/// An address as tables show it: `2001:DB8:0::1` is `2001:db8::1`. What is none stays.
+fn canonical(place: &str) -> String {
+    let ip = || place.trim_matches(['[', ']']).parse::<IpAddr>().ok().map(|ip| ip.to_string());
+    let address = place.parse::<SocketAddr>().ok().map(|address| address.to_string());
+    address.or_else(ip).unwrap_or_else(|| place.to_owned())
 }
 
 impl std::fmt::Display for Pattern {
@@ -368,6 +379,14 @@ mod tests {
         let id = |text: &str| like.id(&text.parse().expect(text));
         assert_eq!(id("TCP 192.0.2.1:80"), "tcp_192_0_2_1_80", "Munin would take a.b for a-b");
         assert_eq!(id("TCP 192.0.2.3:80"), "tcp_c_80");
+    }
+
+    #[test]
+    fn an_address_may_be_written_in_any_way() {
+        let key = Key::tcp("[2001:db8::1]:80".parse().expect("an address"));
+        for text in ["2001:DB8:0::1", "[2001:0db8::1]", "[2001:db8:0:0::1]:80", "tcp [2001:DB8::0:1]:80"] {
+            assert!(text.parse::<Pattern>().expect(text).selects(&key, &Names::default()), "{text}");
+        }
     }
 
     #[test]
