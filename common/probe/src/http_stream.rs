@@ -10,10 +10,11 @@ use url::Url;
 use weir_contract::{Problem, fault};
 use weir_wire::auth::{AuthError, Authenticator, Credentials};
 use weir_wire::headers::Headers;
-use weir_wire::http1::{Body, BodyError, Framing, Head, HeadError, HeadReader, Protocol, Request, Version};
+use weir_wire::http1::{Body, BodyError, Framing, Head, Protocol, Request, Version};
 use weir_wire::icy::{self, Deinterleaver, Metadata, Part, Station};
 use weir_wire::media::{Container, sniff};
 
+use crate::http1::{self, READ};
 use crate::rest::Rest;
 use crate::{Conn, Probe};
 
@@ -25,8 +26,6 @@ const BODY_MAX: u64 = 32 * 1024 * 1024;
 const FILE_ENOUGH: u64 = 4 * 1024 * 1024;
 /// So many first bytes decide what the media is.
 const SNIFF_MAX: usize = 16 * 1024;
-/// Bytes taken from the socket at once.
-const READ: usize = 16 * 1024;
 /// The burst ends with the first pause of this length, ...
 const BURST_PAUSE: Duration = Duration::from_millis(150);
 /// ... or after this time.
@@ -182,41 +181,7 @@ async fn request(
         headers.push("Authorization", auth.authorization("GET", target, &crate::run::nonce()));
     }
     let request = Request { version: Version::Http10, method: "GET", target, headers };
-    let bytes = request.encode().map_err(|error| Problem::new(&fault::USAGE, error.to_string()))?;
-    probe
-        .stage("request", &fault::SERVER_TIMEOUT, async {
-            probe.sent(&String::from_utf8_lossy(&bytes));
-            conn.write(&bytes).await?;
-            let mut reader = HeadReader::new();
-            let mut buffer = vec![0; READ];
-            loop {
-                let n = conn.read(&mut buffer).await?;
-                if n == 0 {
-                    return Err(Problem::new(&fault::CONN_CLOSED, reader.truncated().to_string()));
-                }
-                let mut input = &buffer[..n];
-                while let Some((head, used)) = reader.push(input).map_err(|error| head_problem(&error))? {
-                    input = &input[used..];
-                    if !head.is_interim() {
-                        note_head(probe, &head);
-                        return Ok((head, input.to_vec()));
-                    }
-                }
-            }
-        })
-        .await
-}
-
-fn note_head(probe: &Probe, head: &Head) {
-    if probe.options.transcript {
-        let status = format!("{} {} {}", head.protocol, head.status, head.reason);
-        probe.received(&crate::trace::head(&status, &head.headers));
-    }
-}
-
-fn head_problem(error: &HeadError) -> Problem {
-    let fault = if matches!(error, HeadError::HeadTooLarge) { &fault::LIMIT } else { &fault::PROTOCOL };
-    Problem::new(fault, error.to_string())
+    probe.stage("request", &fault::SERVER_TIMEOUT, http1::ask(probe, conn, &request)).await
 }
 
 /// Where a head redirects to, if it does.

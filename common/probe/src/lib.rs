@@ -21,6 +21,8 @@ pub mod grpc;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "net")]
+pub mod http1;
+#[cfg(feature = "net")]
 pub mod http_stream;
 #[cfg(feature = "path")]
 pub mod icmp;

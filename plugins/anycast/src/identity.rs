@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use weir_contract::{Problem, fault};
 use weir_probe::dns::DnsSocket;
-use weir_probe::{Conn, Probe};
+use weir_probe::{Conn, Probe, http1};
 use weir_wire::dns::{Name, code};
 use weir_wire::headers::Headers;
-use weir_wire::http1::{HeadReader, Request, Version};
+use weir_wire::http1::{Request, Version};
 use weir_wire::rtsp;
 
 /// Of a page so much is looked at.
@@ -233,27 +233,13 @@ async fn http(
     headers.push("User-Agent", agent);
     headers.push("Connection", "close");
     let request = Request { version: Version::Http11, method: "GET", target: &page.path, headers };
-    let request = request.encode().map_err(|error| Problem::new(&fault::USAGE, error.to_string()))?;
     probe
         .stage("http", &fault::SERVER_TIMEOUT, async {
-            conn.write(&request).await?;
-            let protocol = |text: String| Problem::new(&fault::PROTOCOL, format!("{server}: {text}"));
-            let (mut reader, mut buffer) = (HeadReader::new(), vec![0; BODY_MAX]);
-            let (head, mut body) = loop {
-                let length = conn.read(&mut buffer).await?;
-                if length == 0 {
-                    return Err(protocol(reader.truncated().to_string()));
-                }
-                if let Some((head, used)) =
-                    reader.push(&buffer[..length]).map_err(|e| protocol(e.to_string()))?
-                {
-                    break (head, buffer[used..length].to_vec());
-                }
-            };
-            probe.received(&format!("{} {}", head.status, head.reason));
+            let (head, mut body) = http1::ask(probe, &mut conn, &request).await?;
             let name = if let Some(header) = header {
                 head.headers.get(header).map(str::to_owned)
             } else {
+                let mut buffer = vec![0; BODY_MAX];
                 while body.len() < BODY_MAX {
                     match conn.read(&mut buffer).await? {
                         0 => break,

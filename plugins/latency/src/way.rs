@@ -8,10 +8,10 @@ use std::time::Duration;
 use weir_contract::{Problem, fault};
 use weir_probe::dns::DnsSocket;
 use weir_probe::icmp::Schedule;
-use weir_probe::{Probe, together};
+use weir_probe::{Probe, http1, together};
 use weir_wire::dns::{Name, code};
 use weir_wire::headers::Headers;
-use weir_wire::http1::{HeadReader, Request, Version};
+use weir_wire::http1::{Request, Version};
 
 use crate::series::Series;
 
@@ -121,26 +121,8 @@ impl Way {
                 headers.push("User-Agent", concat!("Weir/", env!("CARGO_PKG_VERSION")));
                 headers.push("Connection", "close");
                 let request = Request { version: Version::Http11, method: "HEAD", target: path, headers };
-                let request =
-                    request.encode().map_err(|error| Problem::new(&fault::USAGE, error.to_string()))?;
-                probe
-                    .stage("http", &fault::SERVER_TIMEOUT, async {
-                        conn.write(&request).await?;
-                        let protocol =
-                            |text: String| Problem::new(&fault::PROTOCOL, format!("{server}: {text}"));
-                        let (mut reader, mut buffer) = (HeadReader::new(), [0; 4096]);
-                        loop {
-                            let length = conn.read(&mut buffer).await?;
-                            if length == 0 {
-                                return Err(protocol(reader.truncated().to_string()));
-                            }
-                            let head = reader.push(&buffer[..length]).map_err(|e| protocol(e.to_string()))?;
-                            if head.is_some() {
-                                return Ok(probe.deadline.elapsed().saturating_sub(began));
-                            }
-                        }
-                    })
-                    .await
+                probe.stage("http", &fault::SERVER_TIMEOUT, http1::ask(probe, &mut conn, &request)).await?;
+                Ok(probe.deadline.elapsed().saturating_sub(began))
             }
         }
     }

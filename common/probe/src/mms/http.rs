@@ -10,12 +10,12 @@ use url::Url;
 use weir_contract::{Problem, fault};
 use weir_wire::auth::{AuthError, Authenticator};
 use weir_wire::headers::Headers;
-use weir_wire::http1::{Body, Head, HeadError, HeadReader, Request, Version};
+use weir_wire::http1::{Body, Head, Request, Version};
 use weir_wire::mms::{Frame, FrameError, HeaderPieces, HttpReader, Status};
 use weir_wire::text::excerpt;
 
 use super::{READ, Seen, Transport, Watch, or_end, protocol, take_header, watch_ends};
-use crate::{Conn, Probe};
+use crate::{Conn, Probe, http1};
 
 /// Redirects are followed this often.
 const REDIRECTS_MAX: usize = 5;
@@ -103,7 +103,7 @@ impl Asker<'_> {
             };
             self.address = Some(address);
             let conn = probe.connect(address).await?;
-            let request = self.request(pragmas)?;
+            let request = self.request(pragmas);
             let (head, answer) =
                 probe.stage("request", &fault::SERVER_TIMEOUT, exchange(probe, conn, &request)).await?;
             match head.status {
@@ -137,7 +137,7 @@ impl Asker<'_> {
         ))
     }
 
-    fn request(&mut self, pragmas: &[String]) -> Result<Vec<u8>, Problem> {
+    fn request(&mut self, pragmas: &[String]) -> Request<'_> {
         let target = &self.url[url::Position::BeforePath..url::Position::AfterQuery];
         let mut headers = Headers::default();
         headers.push("Accept", "*/*");
@@ -156,8 +156,6 @@ impl Asker<'_> {
         }
         headers.push("Connection", "Close");
         Request { version: Version::Http10, method: "GET", target, headers }
-            .encode()
-            .map_err(|error| Problem::new(&fault::USAGE, error.to_string()))
     }
 
     fn authenticate(&mut self, head: &Head) -> Result<(), Problem> {
@@ -195,36 +193,14 @@ fn is_broadcast(head: &Head) -> bool {
 }
 
 /// Sends a request and reads the head of its answer.
-async fn exchange(probe: &Probe, mut conn: Conn, request: &[u8]) -> Result<(Head, Answer), Problem> {
-    probe.sent(&String::from_utf8_lossy(request));
-    conn.write(request).await?;
-    let (mut reader, mut buffer) = (HeadReader::new(), vec![0; READ]);
-    loop {
-        let n = conn.read(&mut buffer).await?;
-        if n == 0 {
-            return Err(Problem::new(&fault::CONN_CLOSED, reader.truncated().to_string()));
-        }
-        let mut input = &buffer[..n];
-        while let Some((head, used)) = reader.push(input).map_err(|error| head_problem(&error))? {
-            input = &input[used..];
-            if head.is_interim() {
-                continue;
-            }
-            let status = format!("{:?} {} {}", head.protocol, head.status, head.reason);
-            probe.received(&crate::trace::head(&status, &head.headers));
-            let content_type = head.headers.get("Content-Type").unwrap_or("nothing").to_owned();
-            let body = Body::new(head.framing().map_err(protocol)?);
-            let rest = input.to_vec();
-            let mut answer = Answer { conn, body, reader: HttpReader::default(), buffer, content_type };
-            answer.push(&rest)?;
-            return Ok((head, answer));
-        }
-    }
-}
-
-fn head_problem(error: &HeadError) -> Problem {
-    let fault = if matches!(error, HeadError::HeadTooLarge) { &fault::LIMIT } else { &fault::PROTOCOL };
-    Problem::new(fault, error.to_string())
+async fn exchange(probe: &Probe, mut conn: Conn, request: &Request<'_>) -> Result<(Head, Answer), Problem> {
+    let (head, rest) = http1::ask(probe, &mut conn, request).await?;
+    let content_type = head.headers.get("Content-Type").unwrap_or("nothing").to_owned();
+    let body = Body::new(head.framing().map_err(protocol)?);
+    let mut answer =
+        Answer { conn, body, reader: HttpReader::default(), buffer: vec![0; READ], content_type };
+    answer.push(&rest)?;
+    Ok((head, answer))
 }
 
 impl Answer {

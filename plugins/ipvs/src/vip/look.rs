@@ -6,18 +6,17 @@ use std::time::Duration;
 
 use url::{Position, Url};
 use weir_contract::{Problem, State, fault};
+use weir_probe::http1::{self, READ};
 use weir_probe::{Conn, Probe};
 use weir_stream::channel::Channel;
 use weir_wire::headers::Headers;
-use weir_wire::http1::{Body, Head, HeadReader, Request, Version};
+use weir_wire::http1::{Body, Head, Request, Version};
 use weir_wire::redirector;
 
 /// An answer is read up to here: a playlist is smaller, of a file its beginning is enough.
 const BODY_MAX: usize = 256 * 1024;
 /// So much tells a text from media.
 const BEGINNING: usize = 64;
-/// Bytes taken from the socket at once.
-const READ: usize = 16 * 1024;
 
 /// How to look.
 #[derive(Clone, Debug)]
@@ -116,9 +115,8 @@ async fn get(probe: &Probe, url: &Url, address: SocketAddr, seen: &mut Seen) -> 
     headers.push("Connection", "close");
     let target = &url[Position::BeforePath..Position::AfterQuery];
     let request = Request { version: Version::Http11, method: "GET", target, headers };
-    let request = request.encode().map_err(|error| Problem::new(&fault::USAGE, error.to_string()))?;
     let mut answer = Answer::default();
-    let all = probe.stage("answer", &fault::SERVER_TIMEOUT, answer.read(&mut conn, &request)).await;
+    let all = probe.stage("answer", &fault::SERVER_TIMEOUT, answer.read(probe, &mut conn, &request)).await;
     let Answer { head, body } = answer;
     let head = match (all, head) {
         (Ok(()), Some(head)) => head,
@@ -158,41 +156,31 @@ struct Answer {
 }
 
 impl Answer {
-    async fn read(&mut self, conn: &mut Conn, request: &[u8]) -> Result<(), Problem> {
+    async fn read(&mut self, probe: &Probe, conn: &mut Conn, request: &Request<'_>) -> Result<(), Problem> {
         let broken = |error: &dyn std::fmt::Display| Problem::new(&fault::PROTOCOL, error.to_string());
-        conn.write(request).await?;
-        let mut reader = HeadReader::new();
-        let mut buffer = vec![0; READ];
-        let mut decoder: Option<Body> = None;
+        let (head, begun) = http1::ask(probe, conn, request).await?;
+        let head = self.head.insert(head);
+        let mut decoder = Body::new(head.framing().map_err(|error| broken(&error))?);
+        let (mut buffer, mut ended) = (vec![0; READ], false);
+        buffer[..begun.len()].copy_from_slice(&begun);
+        let mut count = begun.len();
         loop {
-            let count = conn.read(&mut buffer).await?;
-            let mut input = &buffer[..count];
-            while decoder.is_none() && !input.is_empty() {
-                let Some((head, used)) = reader.push(input).map_err(|error| broken(&error))? else { break };
-                input = &input[used..];
-                if !head.is_interim() {
-                    decoder = Some(Body::new(head.framing().map_err(|error| broken(&error))?));
-                    self.head = Some(head);
-                }
-            }
-            let (Some(head), Some(decoder)) = (&self.head, &mut decoder) else {
-                if count == 0 {
-                    return Err(Problem::new(&fault::CONN_CLOSED, reader.truncated().to_string()));
-                }
-                continue;
-            };
             let body = &mut self.body;
-            decoder.feed(input, |piece| body.extend_from_slice(piece)).map_err(|error| broken(&error))?;
+            decoder
+                .feed(&buffer[..count], |piece| body.extend_from_slice(piece))
+                .map_err(|error| broken(&error))?;
             // Live media never end, and count by their type alone.
             let live = is_endless(head) && body.len() >= BEGINNING && text(&body[..BEGINNING]).is_none();
-            if live || decoder.is_done() || body.len() >= BODY_MAX || count == 0 {
-                if count == 0 {
+            if live || decoder.is_done() || body.len() >= BODY_MAX || ended {
+                if ended {
                     decoder.finish().map_err(|error| broken(&error))?;
                 }
                 // The same of each server, however its packets were cut.
                 body.truncate(BODY_MAX);
                 return Ok(());
             }
+            count = conn.read(&mut buffer).await?;
+            ended = count == 0;
         }
     }
 }
@@ -312,6 +300,7 @@ async fn stream(
 mod tests {
     use super::super::UNSPECIFIED;
     use super::*;
+    use weir_wire::http1::HeadReader;
 
     fn head(text: &str) -> Head {
         HeadReader::new().push(text.as_bytes()).expect("a head").expect("complete").0
