@@ -51,7 +51,7 @@ mod run;
 #[cfg(feature = "net")]
 pub mod snmp;
 #[cfg(feature = "net")]
-mod sockopt;
+pub mod sockopt;
 #[cfg(feature = "net")]
 pub mod squid;
 #[cfg(feature = "net")]

@@ -124,7 +124,8 @@ impl IpvsArgs {
     /// templates of persistence are not counted by `active` and `inactive`.
     fn needs_closer(&self, service: &Service, table: &Table) -> bool {
         let busy = || service.dests.iter().any(|dest| dest.active > 0 || dest.inactive > 0);
-        (!table.counted && service.persistence.is_some()) || (self.wants(&fields::OVERLOADED) && busy())
+        let templates = !table.counted && service.persistence.is_some();
+        !service.limits_known && (templates || (self.wants(&fields::OVERLOADED) && busy()))
     }
 
     /// Whether somebody asked for a threshold, and must be told when the measure is not known.
@@ -216,7 +217,7 @@ fn check(args: &IpvsArgs, place: &Place, details: bool, deadline: Deadline) -> R
         table.services.iter().filter(needed).map(|service| service.key).collect::<HashSet<Key>>()
     };
     let whole = details || args.sync.is_some() || report.expectation.is_some();
-    let wish = Wish { services: &wanted, closer: &closer, whole };
+    let wish = Wish { services: &wanted, closer: &closer, counters: everything, whole };
     report.table = place.read(wish, deadline)?;
     if args.dns {
         let servers = report.table.services.iter().flat_map(|service| &service.dests);

@@ -135,7 +135,7 @@ impl IpvsGraphs {
             let keys = table.services.iter().map(|service| service.key);
             keys.filter(|key| drawn.iter().any(|(id, _)| *id == names.id(key))).collect()
         };
-        let wish = Wish { services: &wanted, closer: &closer, whole: false };
+        let wish = Wish { services: &wanted, closer: &closer, counters: true, whole: false };
         let table = place.read(wish, Deadline::after(env.timeout()?))?;
         let top = drawn(&table);
         let line = |(id, missed): &(String, u32)| match missed {

@@ -161,7 +161,8 @@ fn sample(field: &'static Field, service: &Service, report: &Report, spread: Opt
             // A server without connections is not at its threshold, whatever that is; it is only asked for where it matters.
             let idle = |dest: &Dest| dest.active == 0 && dest.inactive == 0;
             let told = report.table.source == Source::Netlink;
-            let known = service.dests.iter().all(|dest| dest.told().upper.is_some() || (told && idle(dest)));
+            let known = service.limits_known
+                || service.dests.iter().all(|dest| dest.told().upper.is_some() || (told && idle(dest)));
             field.sample_opt(known.then(|| count(&Dest::is_overloaded)))
         }
         _ => field.sample_opt(spread.map(|spread| rounded(spread.distance()))),

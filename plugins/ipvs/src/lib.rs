@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod check;
+pub mod control;
 mod dns;
 pub mod drift;
 mod duty;

@@ -1,7 +1,7 @@
 //! The director's table, from the best source that this user may read.
 //!
-//! The rows come from `/proc/net/ip_vs`, which the kernel writes at one go; netlink adds what that text lacks. It costs a dump a
-//! service, so each reader says of which services it needs that.
+//! The rows come from `/proc/net/ip_vs`, which the kernel writes at one go, or, where pools are large and the right is there, by socket
+//! options; netlink adds what they lack. It costs a dump a service, so each reader says of which services it needs that.
 
 use std::collections::HashSet;
 use std::io::Read;
@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use weir_contract::{Problem, fault};
 use weir_probe::Deadline;
 use weir_wire::ip_vs::netlink::{self as codec, Timeouts};
-use weir_wire::ip_vs::{Daemon, Key, MAX_LINE, Service, ipvsadm, proc, tidy};
+use weir_wire::ip_vs::{Daemon, Dest, Key, MAX_LINE, Service, ipvsadm, proc, tidy};
 
+use crate::control::Control;
 use crate::netlink::{Error, Ipvs};
 
 /// A text table is read up to here: 10,000 destinations take 0.6 MB.
@@ -97,8 +98,10 @@ impl Table {
 pub struct Wish<'a> {
     /// Which services.
     pub services: &'a dyn Fn(&Key) -> bool,
-    /// Those among them of whose servers every column is needed: thresholds, counters, tunnels, templates of persistence.
+    /// Those among them of whose servers thresholds and templates of persistence are needed, ...
     pub closer: &'a dyn Fn(&Table) -> HashSet<Key>,
+    /// ... and whether counters and tunnels are, too.
+    pub counters: bool,
     /// Whether daemons and timeouts are needed.
     pub whole: bool,
 }
@@ -106,7 +109,7 @@ pub struct Wish<'a> {
 impl<'a> Wish<'a> {
     /// The rows of `services`: servers, weights, connections, and the counters of services.
     pub fn rows(services: &'a dyn Fn(&Key) -> bool) -> Self {
-        Self { services, closer: &|_| HashSet::new(), whole: false }
+        Self { services, closer: &|_| HashSet::new(), counters: false, whole: false }
     }
 }
 
@@ -146,14 +149,21 @@ impl Place {
             let text = format!("the kernel has no IPVS loaded ({} does not exist)", path.display());
             return Err(Problem::new(&fault::IPVS_ABSENT, text));
         }
-        let read = rows(&path)?;
-        let mut table = Table { size: read.size.map(u64::from), ..Table::of(read.services) };
+        let mut control = if wish.counters { None } else { Control::open() };
+        let large = control.as_mut().filter(|control| control.has_large_pools());
+        let (mut table, ipvs) =
+            if let Some((table, ipvs)) = large.and_then(|control| pools(control, deadline)) {
+                (table, Some(ipvs))
+            } else {
+                let read = rows(&path)?;
+                (Table { size: read.size.map(u64::from), ..Table::of(read.services) }, None)
+            };
         if let Ok(text) = std::fs::read_to_string(self.net("ip_vs_status")) {
             let status = proc::status(&text);
             (table.conns, table.counted) = (status.conns.or(table.conns), status.conns.is_some());
             table.size = status.buckets.or(table.size);
         }
-        match more(&mut table, wish, deadline) {
+        match more(&mut table, control, ipvs, wish, deadline) {
             Ok(()) => table.source = Source::Netlink,
             Err(error) => {
                 table.unprivileged = error.is_permission();
@@ -191,7 +201,7 @@ impl Place {
     /// As of [`read`](Self::read).
     pub fn read_again(&self, first: Table, wish: Wish<'_>, deadline: Deadline) -> Result<Table, Problem> {
         let all = |table: &Table| table.services.iter().map(|service| service.key).collect();
-        Ok(both(first, self.read(Wish { closer: &all, ..wish }, deadline)?))
+        Ok(both(first, self.read(Wish { closer: &all, counters: true, ..wish }, deadline)?))
     }
 
     /// What came in for all services, and the kernel's moving average in the last line of `ip_vs_stats`.
@@ -217,11 +227,42 @@ fn rows(path: &Path) -> Result<proc::Table, Problem> {
     }
 }
 
-/// What only netlink tells.
-fn more(table: &mut Table, wish: Wish<'_>, deadline: Deadline) -> Result<(), Error> {
-    let mut ipvs = Ipvs::open(deadline)?;
-    let services = ipvs.all("its services", codec::get_services, codec::service)?;
-    let mut closer = join(&mut table.services, services.into_iter().flatten());
+/// A table of large pools, whose services are those of netlink; `None` where one of the two interfaces does not tell all.
+fn pools(control: &mut Control, deadline: Deadline) -> Option<(Table, Ipvs)> {
+    let mut ipvs = Ipvs::open(deadline).ok()?;
+    let services = ipvs.all("its services", codec::get_services, codec::service).ok()?;
+    let mut services: Vec<Service> = services.into_iter().flatten().collect();
+    for service in &mut services {
+        service.dests = match control.dests(&service.key) {
+            Some(dests) => dests,
+            None => servers(&mut ipvs, &service.key).ok()?,
+        };
+        service.limits_known = true;
+    }
+    Some((Table { size: Some(control.size.into()), ..Table::of(services) }, ipvs))
+}
+
+/// The servers of a service, with all that netlink tells.
+fn servers(ipvs: &mut Ipvs, key: &Key) -> Result<Vec<Dest>, Error> {
+    let ipv6 = key.is_ipv6();
+    ipvs.of("its servers", codec::get_dests, key, |payload| codec::dest(payload, ipv6))
+}
+
+/// What only netlink tells; where `ipvs` has told the services already, only the rest.
+fn more(
+    table: &mut Table,
+    mut control: Option<Control>,
+    ipvs: Option<Ipvs>,
+    wish: Wish<'_>,
+    deadline: Deadline,
+) -> Result<(), Error> {
+    let (mut ipvs, mut closer) = if let Some(ipvs) = ipvs {
+        (ipvs, HashSet::new())
+    } else {
+        let mut ipvs = Ipvs::open(deadline)?;
+        let services = ipvs.all("its services", codec::get_services, codec::service)?;
+        (ipvs, join(&mut table.services, services.into_iter().flatten()))
+    };
     table.services.retain(|service| (wish.services)(&service.key));
     if wish.whole {
         table.daemons = Some(ipvs.all("its synchronisation daemons", codec::get_daemons, codec::daemon)?);
@@ -229,9 +270,9 @@ fn more(table: &mut Table, wish: Wish<'_>, deadline: Deadline) -> Result<(), Err
     }
     closer.extend((wish.closer)(table));
     for service in table.services.iter_mut().filter(|service| closer.contains(&service.key)) {
-        let ipv6 = service.key.is_ipv6();
-        let dest = |payload: &[u8]| codec::dest(payload, ipv6);
-        let mut dests = ipvs.of("its servers", codec::get_dests, &service.key, dest)?;
+        let told = control.as_mut().and_then(|control| control.dests(&service.key));
+        service.limits_known = told.is_some();
+        let mut dests = told.map_or_else(|| servers(&mut ipvs, &service.key), Ok)?;
         // Rows of the text that are told here too come second, and go.
         dests.append(&mut service.dests);
         service.dests = dests;

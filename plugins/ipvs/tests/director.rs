@@ -7,7 +7,7 @@ use common::{guest, newer_kernel, table_of};
 use weir_lab::{ReleaseRoot, Result};
 
 /// Traffic of every kind, then the same table by the check and by ipvsadm.
-const TABLES: &str = r"
+const TABLES: &str = r#"
 . $GUEST/network.sh; . $GUEST/services.sh
 for i in 1 2 3; do ip netns exec rs$i python3 $GUEST/traffic.py serve 53 80 554 1755 5004 8443 8554 > serve$i & done
 for i in 1 2 3; do until grep -q ready serve$i; do sleep 0.1; done; done
@@ -35,7 +35,13 @@ setpriv --reuid=65534 --regid=65534 --clear-groups $CHECK --output human -v > no
 $CHECK -s 'TCP 10.0.0.1:80' > one.txt || true
 $CHECK -s '192.0.2.99' > none.txt || true
 cp /proc/net/ip_vs proc.txt
-";
+# The cheap ways to the same rows: the text with limits by socket options, and all of a table with large pools by these.
+numbers() { $CHECK --output openmetrics "$@" | grep -E '_(servers|share|active|inactive|zero_weight|overloaded)[{ ]' || true; }
+ipvsadm -e -t 10.0.0.1:80 -r 192.168.51.2:80 -m -w 3 -x 2
+numbers > cheap.txt; numbers -v > dear.txt
+for n in $(seq 600); do echo "-a -t 10.0.0.1:9999 -r 198.51.100.1:$n -m -w 2 -x $((n % 2))"; done | ipvsadm -R
+numbers > cheap-large.txt; numbers -v > dear-large.txt
+"#;
 
 #[test]
 fn the_table_is_that_of_ipvsadm_for_every_kind_of_service() -> Result<()> {
@@ -63,6 +69,14 @@ fn same_table(root: Option<&ReleaseRoot>) -> Result<()> {
         assert_eq!(own, theirs);
     }
     assert!(own.iter().filter(|line| !line.contains("conns 0")).count() > 15, "traffic flowed: {own:#?}");
+
+    for (cheap, dear) in [("cheap.txt", "dear.txt"), ("cheap-large.txt", "dear-large.txt")] {
+        let (cheap, dear) = (guest.file(cheap)?, guest.file(dear)?);
+        assert!(dear.lines().count() > 60 && dear.contains("overloaded{"), "{dear}");
+        let full = |line: &&str| line.contains("overloaded") && line.ends_with(" 1");
+        assert_eq!(dear.lines().filter(full).count(), 1, "{dear}");
+        assert_eq!(cheap, dear);
+    }
 
     let nobody = guest.file("nobody.txt")?;
     assert_eq!(table_of(&nobody), common::printed(&guest.file("counts.txt")?, None));

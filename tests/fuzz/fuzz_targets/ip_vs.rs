@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use libfuzzer_sys::fuzz_target;
 use weir_wire::ip_vs::expect::{self, Surroundings};
 use weir_wire::ip_vs::netlink::{self, Message, Messages};
-use weir_wire::ip_vs::{Protocol, ipvsadm, proc};
+use weir_wire::ip_vs::{Protocol, control, ipvsadm, proc};
 
 /// A machine on which every file includes itself and every name has an address.
 struct Endless(String);
@@ -33,6 +33,7 @@ fuzz_target!(|data: &[u8]| {
             let _ = netlink::interface_address(payload);
         }
     }
+    let _ = (control::Info::read(data), control::pools(data), control::dests(data));
     let text = String::from_utf8_lossy(data);
     let _ = (proc::table(&text), proc::status(&text), proc::totals(&text), proc::sockets(&text));
     let _ = ipvsadm::listing(&text);

@@ -1,10 +1,11 @@
 //! Linux Virtual Server (IPVS): what a director's table holds, and the four forms in which it can be read.
 //!
-//! The room holds the model, the kernel's generic netlink messages ([`netlink`]), its text tables ([`proc`]), the texts of
+//! The room holds the model, the kernel's generic netlink messages ([`netlink`]), its socket options ([`control`]), its text tables ([`proc`]), the texts of
 //! `ipvsadm` ([`ipvsadm`]), and what a table is expected to be, as the files of its managers say it ([`expect`]).
 //!
 //! Facts about kernels were measured with 6.1, 6.12 and 7.2.
 
+pub mod control;
 pub mod expect;
 pub mod ipvsadm;
 mod model;

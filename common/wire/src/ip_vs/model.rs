@@ -414,6 +414,8 @@ pub struct Service {
     pub engine: Option<String>,
     /// Counters, when the source tells.
     pub stats: Option<Stats>,
+    /// Whether thresholds and templates of all destinations are known: where one is told none, it has none.
+    pub limits_known: bool,
     /// Its destinations.
     pub dests: Vec<Dest>,
 }
@@ -429,6 +431,7 @@ impl Service {
             persistence: None,
             engine: None,
             stats: None,
+            limits_known: false,
             dests: Vec::new(),
         }
     }
