@@ -213,6 +213,7 @@ until [ -e enough ]; do ipvsadm -R < more; done &
 # At least 15 looks, and until one of them came while the writer's rows were there.
 for i in $(seq 300); do
   $CHECK --output human --expect stable >> said || true
+  $CHECK -c 600: >> counted || true # by another interface
   if [ $i -ge 15 ] && grep -q 203.0.113.1: said; then break; fi
 done
 touch enough; wait
@@ -224,5 +225,10 @@ fn rows_that_were_there_all_the_time_are_never_missed() -> Result<()> {
     let said = guest.file("said")?;
     assert!(said.contains("203.0.113.1:"), "the check saw the writer's rows: {said}");
     assert!(!said.contains("198.51.100.1:"), "{said}");
+    let counted = guest.file("counted")?;
+    assert!(
+        counted.lines().count() >= 15 && counted.lines().all(|line| line.starts_with("IPVS OK")),
+        "{counted}"
+    );
     Ok(())
 }
