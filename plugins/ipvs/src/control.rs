@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use weir_probe::sockopt;
-use weir_wire::ip_vs::control::{self, GET_DESTS, GET_INFO, GET_SERVICES, Info, LEVEL};
+use weir_wire::ip_vs::control::{self, GET_DESTS, GET_INFO, GET_SERVICES, Info, LEVEL, Pool};
 use weir_wire::ip_vs::{Dest, Key, MAX_ROWS};
 
 /// One question costs the kernel as much as so many rows of `/proc/net/ip_vs`; where services have fewer servers on average, that text
@@ -20,8 +20,7 @@ pub struct Control {
     socket: OwnedFd,
     /// Buckets of the connection table.
     pub size: u32,
-    /// How many servers each service of IPv4 has.
-    pools: HashMap<Key, u32>,
+    pools: HashMap<Key, Pool>,
     buffer: Vec<u8>,
 }
 
@@ -35,19 +34,24 @@ impl Control {
         let Info { size, services } = Info::read(&info).filter(|info| info.services as usize <= MAX_ROWS)?;
         let mut buffer = control::ask_services(services);
         let length = sockopt::read(&socket, LEVEL, GET_SERVICES, &mut buffer).ok()?;
-        let pools = control::pools(buffer.get(..length)?).into_iter().collect();
+        let pools = control::pools(buffer.get(..length)?).into_iter().map(|pool| (pool.key, pool)).collect();
         Some(Self { socket, size, pools, buffer })
     }
 
     /// Whether this is a cheaper way to all servers than a text.
     pub fn has_large_pools(&self) -> bool {
-        let servers: usize = self.pools.values().map(|count| *count as usize).sum();
+        let servers: usize = self.pools.values().map(|pool| pool.servers as usize).sum();
         servers > self.pools.len() * ROWS_A_QUESTION
+    }
+
+    /// All services of IPv4.
+    pub fn pools(&self) -> impl Iterator<Item = &Pool> {
+        self.pools.values()
     }
 
     /// The servers of a service, with thresholds and templates; `None` where this interface does not tell all of them.
     pub fn dests(&mut self, key: &Key) -> Option<Vec<Dest>> {
-        let count = *self.pools.get(key)?;
+        let count = self.pools.get(key)?.servers;
         if count as usize > MAX_ROWS || !control::ask_dests(&mut self.buffer, key, count + SPARE) {
             return None;
         }

@@ -232,6 +232,10 @@ fn pools(control: &mut Control, deadline: Deadline) -> Option<(Table, Ipvs)> {
     let mut ipvs = Ipvs::open(deadline).ok()?;
     let services = ipvs.all("its services", codec::get_services, codec::service).ok()?;
     let mut services: Vec<Service> = services.into_iter().flatten().collect();
+    // The dump may have raced a writer.
+    let told: HashSet<Key> = services.iter().map(|service| service.key).collect();
+    let left_out = control.pools().filter(|pool| !told.contains(&pool.key));
+    services.extend(left_out.map(|pool| Service::new(pool.key, pool.scheduler.as_str())));
     for service in &mut services {
         service.dests = match control.dests(&service.key) {
             Some(dests) => dests,

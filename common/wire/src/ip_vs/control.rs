@@ -106,11 +106,28 @@ pub fn ask_services(count: u32) -> Vec<u8> {
     room
 }
 
-/// The services of IPv4, and how many servers each has, of any family.
-pub fn pools(answer: &[u8]) -> Vec<(Key, u32)> {
+/// A service of IPv4, before its servers are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// What it is.
+    pub key: Key,
+    /// The scheduling algorithm.
+    pub scheduler: String,
+    /// How many servers it has, of any family.
+    pub servers: u32,
+}
+
+/// The services of IPv4.
+pub fn pools(answer: &[u8]) -> Vec<Pool> {
     let rows = answer.get(offset_of!(RawServices, rows)..).unwrap_or_default();
-    let pool = |row: &[u8]| Some((key(row)?, number(row, offset_of!(RawService, dests))?));
     rows.chunks_exact(size_of::<RawService>()).filter_map(pool).collect()
+}
+
+fn pool(row: &[u8]) -> Option<Pool> {
+    let name = bytes::<16>(row, offset_of!(RawService, scheduler))?;
+    let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+    let scheduler = String::from_utf8_lossy(name).into_owned();
+    Some(Pool { key: key(row)?, scheduler, servers: number(row, offset_of!(RawService, dests))? })
 }
 
 fn key(row: &[u8]) -> Option<Key> {
@@ -227,9 +244,10 @@ mod tests {
         put(&mut room, row + offset_of!(RawService, address), &[192, 0, 2, 1]);
         put(&mut room, row + offset_of!(RawService, port), &53_u16.to_be_bytes());
         put(&mut room, row + offset_of!(RawService, dests), &4_u32.to_ne_bytes());
+        put(&mut room, row + offset_of!(RawService, scheduler), b"wlc");
         let row = row + size_of::<RawService>();
         put(&mut room, row + offset_of!(RawService, fwmark), &7_u32.to_ne_bytes());
-        let told: Vec<String> = pools(&room).iter().map(|(key, count)| format!("{key} {count}")).collect();
-        assert_eq!(told, ["UDP 192.0.2.1:53 4", "FWM 7 0"]);
+        let told = |pool: &Pool| format!("{} {} {}", pool.key, pool.scheduler, pool.servers);
+        assert_eq!(pools(&room).iter().map(told).collect::<Vec<_>>(), ["UDP 192.0.2.1:53 wlc 4", "FWM 7  0"]);
     }
 }
