@@ -31,7 +31,7 @@ const BURST_PAUSE: Duration = Duration::from_millis(150);
 /// ... or after this time.
 const BURST_TIME: Duration = Duration::from_secs(1);
 /// After the burst reads rest so long: a wake-up costs more than what it reads. Pauses are told no finer than this.
-const REST: Duration = Duration::from_millis(250);
+const REST: Duration = Duration::from_millis(500);
 /// A rest ends when so much waits. The kernel has room for twice this; a sender that fills it would be held up.
 const MUCH: usize = 32 * 1024;
 /// A bit rate takes this long to show.
