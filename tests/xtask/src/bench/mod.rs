@@ -1,6 +1,7 @@
 //! `cargo xtask bench [RUNS] [GROUP...]`: what our programs cost against others, on the same servers in one run. The
 //! comparisons are the tables in `rows`.
 
+mod emulated;
 mod guest;
 mod rows;
 
@@ -58,7 +59,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
             }
         };
         if let Some(ready) = &started.inside {
-            match guest::measure(&lab, &programs, ready, &started.rows, runs) {
+            let measure = if started.emulated { emulated::measure } else { guest::measure };
+            match measure(&lab, &programs, ready, &started.rows, runs) {
                 Ok(costs) => {
                     for (row, [ours, theirs]) in started.rows.iter().zip(&costs) {
                         row.print(median(ours), median(theirs));

@@ -31,6 +31,8 @@ pub(crate) struct Started {
     pub(crate) rows: Vec<Comparison>,
     /// The rows run inside a guest, once this bash script has made it ready; `None` when they run on this machine.
     pub(crate) inside: Option<String>,
+    /// That guest is an emulator with a distribution's kernel instead of user-mode Linux.
+    pub(crate) emulated: bool,
     /// They end when this is dropped.
     pub(crate) _servers: Box<dyn Any>,
 }
@@ -47,7 +49,7 @@ pub(crate) struct Comparison {
 }
 
 fn started(rows: impl Into<Vec<Comparison>>, servers: impl Any) -> Started {
-    Started { rows: rows.into(), inside: None, _servers: Box::new(servers) }
+    Started { rows: rows.into(), inside: None, emulated: false, _servers: Box::new(servers) }
 }
 
 fn row(what: impl Into<String>, ours: impl Into<String>, theirs: impl Into<String>) -> Comparison {
